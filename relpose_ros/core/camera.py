@@ -107,26 +107,28 @@ def checked_rgb(rgb: np.ndarray, camera: Camera) -> np.ndarray:
     return rgb
 
 
-def rectified(rgb: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:
+def rectified(image: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:
     """
     Remove lens distortion; the focal length and principal point stay.
 
-    :param rgb: (H, W, 3) uint8.
-    :return: the image (H, W, 3) uint8 and its camera without distortion.
+    :param image: (H, W, 3) uint8 colour, or (H, W) float32 depth, which is not interpolated.
+    :return: the image without distortion and its camera.
     """
+    straight = replace(camera, distortion=(), distortion_model='plumb_bob')
     if not any(camera.distortion):
-        return rgb, replace(camera, distortion=(), distortion_model='plumb_bob')
-    distortion, size = np.array(camera.distortion), (camera.width, camera.height)
-    if camera.distortion_model == 'equidistant':
-        maps = cv2.fisheye.initUndistortRectifyMap(
-            camera.K, distortion, np.eye(3), camera.K, size, cv2.CV_16SC2
-        )
-    else:
-        maps = cv2.initUndistortRectifyMap(
-            camera.K, distortion, np.eye(3), camera.K, size, cv2.CV_16SC2
-        )
-    image = cv2.remap(rgb, *maps, cv2.INTER_LINEAR)
-    return image, replace(camera, distortion=(), distortion_model='plumb_bob')
+        return image, straight
+    fisheye = camera.distortion_model == 'equidistant'
+    undistort_map = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
+    maps = undistort_map(
+        camera.K,
+        np.array(camera.distortion),
+        np.eye(3),
+        camera.K,
+        (camera.width, camera.height),
+        cv2.CV_32FC1,
+    )
+    interpolation = cv2.INTER_LINEAR if image.dtype == np.uint8 else cv2.INTER_NEAREST
+    return cv2.remap(image, *maps, interpolation), straight
 
 
 def register_depth(

@@ -1,0 +1,285 @@
+"""The map: posed keyframes and their descriptors in one SQLite file, searched with FAISS."""
+
+from dataclasses import dataclass
+from pathlib import Path
+import sqlite3
+import time
+
+import faiss
+import numpy as np
+from relpose_ros.core.camera import Camera, checked_rgb
+from relpose_ros.core.geometry import checked_transform
+from relpose_ros.core.map_file import (
+    APPLICATION_ID,
+    connect,
+    decoded_camera,
+    decoded_depth,
+    decoded_image,
+    decoded_pose,
+    encoded_camera,
+    encoded_depth,
+    encoded_image,
+    MapError,
+    SCHEMA,
+    SCHEMA_VERSION,
+)
+from relpose_ros.core.vlad import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Keyframe:
+    """
+    An image of the map and where it was taken.
+
+    :param id: row in the map file, never used twice.
+    :param stamp_ns: time of the image [ns].
+    :param map_from_camera: (4, 4), camera optical frame to map [m].
+    :param camera: intrinsics, without distortion.
+    :param rgb: (H, W, 3) uint8.
+    :param depth_m: (H, W) float32 in this camera, 0 where unknown [m]; None without depth.
+    """
+
+    id: int
+    stamp_ns: int
+    map_from_camera: np.ndarray
+    camera: Camera
+    rgb: np.ndarray
+    depth_m: np.ndarray | None
+
+
+class KeyframeMap:
+    """
+    A map file, opened by one of `create`, `edit` and `open`; a context manager.
+
+    Every keyframe is one transaction: a killed writer loses at most the keyframe in hand.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        """Take over a connection to a file that holds the schema."""
+        self.path = path
+        self._connection = connection
+        self._index: tuple[np.ndarray, faiss.Index] | None = None
+        self.manifest = dict(self._query('SELECT key, value FROM manifest'))
+        self.vocabulary = self._checked_vocabulary()
+
+    @classmethod
+    def create(cls, path: Path, vocabulary: Vocabulary, map_frame: str = 'map') -> 'KeyframeMap':
+        """
+        Create an empty map.
+
+        :param path: a file that does not exist yet.
+        :param map_frame: name of the frame that the keyframes are posed in.
+        :raises MapError: if the file exists or cannot be created.
+        """
+        path = Path(path)
+        if path.exists():
+            raise MapError(f'{path}: exists already; remove it or choose another name')
+        manifest = {
+            'schema_version': str(SCHEMA_VERSION),
+            'descriptor': vocabulary.identity,
+            'map_frame': map_frame,
+            'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+        }
+        try:
+            connection = sqlite3.connect(path)
+            # One script, one transaction: a killed creation leaves a file without tables.
+            connection.executescript(
+                f'PRAGMA application_id = {APPLICATION_ID}; BEGIN IMMEDIATE; {SCHEMA}'
+            )
+            connection.executemany('INSERT INTO manifest VALUES (?, ?)', manifest.items())
+            connection.execute('INSERT INTO vocabulary VALUES (1, ?)', (vocabulary.to_bytes(),))
+            connection.commit()
+        except sqlite3.Error as error:
+            raise MapError(f'{path}: cannot create the map: {error}') from error
+        return cls(path, connection)
+
+    @classmethod
+    def open(cls, path: Path) -> 'KeyframeMap':
+        """
+        Open a map for reading only.
+
+        :raises MapError: if the file is missing, truncated, no map, or of another version.
+        """
+        return cls(Path(path), connect(Path(path), 'ro'))
+
+    @classmethod
+    def edit(cls, path: Path) -> 'KeyframeMap':
+        """
+        Open a map for adding and removing keyframes.
+
+        :raises MapError: as `open`.
+        """
+        return cls(Path(path), connect(Path(path), 'rw'))
+
+    def __enter__(self) -> 'KeyframeMap':
+        """Return the map itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what was added is in it."""
+        self._connection.close()
+
+    def __len__(self) -> int:
+        """Return the number of keyframes."""
+        return self._query('SELECT count(*) FROM keyframe')[0][0]
+
+    @property
+    def map_frame(self) -> str:
+        """Name of the frame that the keyframes are posed in."""
+        return self.manifest['map_frame']
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of all keyframes, in the order they were added."""
+        return [row[0] for row in self._query('SELECT id FROM keyframe ORDER BY id')]
+
+    def add(
+        self,
+        stamp_ns: int,
+        map_from_camera: np.ndarray,
+        camera: Camera,
+        rgb: np.ndarray,
+        descriptor: np.ndarray,
+        depth_m: np.ndarray | None = None,
+    ) -> int:
+        """
+        Add a keyframe in a transaction of its own.
+
+        :param map_from_camera: (4, 4) [m].
+        :param camera: intrinsics, without distortion.
+        :param rgb: (H, W, 3) uint8.
+        :param descriptor: (D,) unit norm, from this map's vocabulary.
+        :param depth_m: (H, W) in this camera, 0 where unknown [m].
+        :return: the new keyframe's id.
+        :raises ValueError: if an argument is not what is said above.
+        :raises MapError: if the file cannot be written.
+        """
+        if any(camera.distortion):
+            raise ValueError(
+                'camera: expected an image without distortion (core.camera.rectified)'
+            )
+        if descriptor.shape != (self.vocabulary.dimensions,):
+            raise ValueError(
+                f'descriptor: expected ({self.vocabulary.dimensions},), got {descriptor.shape}'
+            )
+        if not np.isclose(np.linalg.norm(descriptor), 1, atol=1e-3):
+            raise ValueError('descriptor: not of unit norm; has the image no texture?')
+        row = (
+            int(stamp_ns),
+            checked_transform('map_from_camera', map_from_camera).tobytes(),
+            encoded_camera(camera),
+            encoded_image(checked_rgb(rgb, camera)),
+            None if depth_m is None else encoded_depth(depth_m, camera),
+            descriptor.astype('<f2').tobytes(),
+        )
+        columns = 'stamp_ns, map_from_camera, camera, image, depth, descriptor'
+        return self._write(f'INSERT INTO keyframe ({columns}) VALUES (?, ?, ?, ?, ?, ?)', row)
+
+    def remove(self, keyframe_id: int) -> None:
+        """
+        Remove a keyframe.
+
+        :raises MapError: if the map has no such keyframe, or the file cannot be written.
+        """
+        self._existing('id', keyframe_id)
+        self._write('DELETE FROM keyframe WHERE id = ?', (keyframe_id,))
+
+    def keyframe(self, keyframe_id: int) -> Keyframe:
+        """
+        Read a keyframe with its image and depth.
+
+        :raises MapError: if the map has no such keyframe, or it cannot be read.
+        """
+        stamp_ns, pose, camera, jpeg, png = self._existing(
+            'stamp_ns, map_from_camera, camera, image, depth', keyframe_id
+        )
+        return Keyframe(
+            id=keyframe_id,
+            stamp_ns=stamp_ns,
+            map_from_camera=decoded_pose(pose),
+            camera=decoded_camera(camera),
+            rgb=decoded_image(jpeg),
+            depth_m=None if png is None else decoded_depth(png),
+        )
+
+    def pose(self, keyframe_id: int) -> np.ndarray:
+        """
+        Read where a keyframe was taken, without its image.
+
+        :return: (4, 4), map_from_camera [m].
+        :raises MapError: if the map has no such keyframe.
+        """
+        return decoded_pose(self._existing('map_from_camera', keyframe_id)[0])
+
+    def camera(self, keyframe_id: int) -> Camera:
+        """
+        Read a keyframe's intrinsics, without its image.
+
+        :raises MapError: if the map has no such keyframe.
+        """
+        return decoded_camera(self._existing('camera', keyframe_id)[0])
+
+    def nearest(self, descriptor: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Find the keyframes whose descriptors have the largest dot product with one.
+
+        :param descriptor: (D,) unit norm, or zero.
+        :param count: how many to return; all if the map has fewer.
+        :return: ids (n,) int64 and similarities (n,) float32, largest first.
+        """
+        ids, index = self._searchable()
+        similarity, row = index.search(
+            descriptor.astype(np.float32)[None], min(count, index.ntotal)
+        )
+        return ids[row[0]], similarity[0]
+
+    def _searchable(self) -> tuple[np.ndarray, faiss.Index]:
+        if self._index is None:
+            rows = self._query('SELECT id, descriptor FROM keyframe ORDER BY id')
+            index = faiss.IndexFlatIP(self.vocabulary.dimensions)
+            if rows:
+                blobs = b''.join(blob for _, blob in rows)
+                index.add(np.frombuffer(blobs, '<f2').reshape(len(rows), -1).astype(np.float32))
+            self._index = np.array([row[0] for row in rows], np.int64), index
+        return self._index
+
+    def _checked_vocabulary(self) -> Vocabulary:
+        version = self.manifest.get('schema_version')
+        if version != str(SCHEMA_VERSION):
+            raise MapError(
+                f'{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}'
+            )
+        try:
+            vocabulary = Vocabulary.from_bytes(self._query('SELECT data FROM vocabulary')[0][0])
+        except (ValueError, IndexError) as error:
+            raise MapError(f'{self.path}: its vocabulary cannot be read: {error}') from error
+        if vocabulary.identity != self.manifest.get('descriptor'):
+            raise MapError(
+                f'{self.path}: its keyframes are described by {self.manifest.get("descriptor")}, '
+                f'its vocabulary is {vocabulary.identity}; build the map again'
+            )
+        return vocabulary
+
+    def _existing(self, columns: str, keyframe_id: int) -> tuple:
+        rows = self._query(f'SELECT {columns} FROM keyframe WHERE id = ?', (int(keyframe_id),))
+        if not rows:
+            raise MapError(f'{self.path}: has no keyframe {keyframe_id}')
+        return rows[0]
+
+    def _query(self, sql: str, values: tuple = ()) -> list[tuple]:
+        try:
+            return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path}: is damaged or no map: {error}') from error
+
+    def _write(self, sql: str, values: tuple) -> int:
+        self._index = None
+        try:
+            with self._connection:
+                return self._connection.execute(sql, values).lastrowid
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path}: cannot write: {error}') from error
