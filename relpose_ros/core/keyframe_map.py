@@ -127,6 +127,15 @@ class KeyframeMap:
         """Return the number of keyframes."""
         return self._query('SELECT count(*) FROM keyframe')[0][0]
 
+    def require_keyframes(self) -> None:
+        """
+        Refuse an empty map.
+
+        :raises MapError: if there is no keyframe in it.
+        """
+        if len(self) == 0:
+            raise MapError(f'{self.path}: has no keyframes')
+
     @property
     def map_frame(self) -> str:
         """Name of the frame that the keyframes are posed in."""

@@ -1,0 +1,91 @@
+"""What a relative pose estimator takes and gives: the network and the geometric one are alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+import numpy as np
+from relpose_ros.core.camera import Camera
+
+
+class Reason(str, Enum):
+    """Why there is no pose."""
+
+    NO_SIMILAR_KEYFRAME = 'no_similar_keyframe'
+    FEW_MATCHES = 'few_matches'
+    NO_CONSISTENT_POSE = 'no_consistent_pose'
+    SCALE_UNKNOWN = 'scale_unknown'
+    IMPLAUSIBLE_POSE = 'implausible_pose'
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """
+    The correspondences that a relative pose rests on.
+
+    :param pixels_query: (n, 2), u v [px].
+    :param pixels_keyframe: (n, 2), u v [px].
+    """
+
+    pixels_query: np.ndarray
+    pixels_keyframe: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class RelativePose:
+    """
+    Where the query camera is, seen from a keyframe's camera.
+
+    :param keyframe_from_query: (4, 4) [m]; with `metric` False the translation is a direction of
+        unit length.
+    :param metric: whether the length of the translation is known.
+    :param covariance: (6, 6) of x y z [m] and of small rotations about x y z [rad], both along the
+        keyframe camera's axes; meaningless where `metric` is False.
+    :param support: what ranks estimates of one query: consistent matches.
+    :param matches: the consistent matches.
+    """
+
+    keyframe_from_query: np.ndarray
+    metric: bool
+    covariance: np.ndarray
+    support: float
+    matches: Matches
+
+
+@dataclass(frozen=True, slots=True)
+class NoRelativePose:
+    """
+    A pair of images without a relative pose.
+
+    :param reason: its kind.
+    :param detail: figures for a person.
+    """
+
+    reason: Reason
+    detail: str
+
+
+class Estimator(Protocol):
+    """Estimates the pose of one query relative to several keyframes."""
+
+    identity: str
+
+    def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
+        """
+        Compute what depends on one image alone; kept for keyframes.
+
+        :param rgb: (H, W, 3) uint8 without distortion.
+        :param depth_m: (H, W) [m], 0 where unknown.
+        """
+
+    def estimate(
+        self, query: Any, keyframes: Sequence[Any]
+    ) -> list[RelativePose | NoRelativePose]:
+        """
+        Estimate keyframe_from_query for every keyframe.
+
+        :param query: features of the query.
+        :param keyframes: features of k keyframes.
+        :return: k results in the same order.
+        """
