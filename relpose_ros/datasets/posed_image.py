@@ -1,0 +1,63 @@
+"""What every reader of this package yields: an image, its camera and where it was taken."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import radians
+
+import numpy as np
+from relpose_ros.core.camera import Camera, checked_rgb
+from relpose_ros.core.geometry import checked_transform, position_error_m, rotation_error_rad
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PosedImage:
+    """
+    An image with its camera, its pose and, where known, its depth.
+
+    :param name: unique within its recording.
+    :param stamp_ns: time of exposure [ns].
+    :param rgb: (H, W, 3) uint8.
+    :param camera: the camera of ``rgb``.
+    :param map_from_camera: (4, 4), camera optical frame.
+    :param depth_m: (H, W) float32 registered to ``rgb``, 0 where unknown [m]; None without depth.
+    :raises ValueError: if a shape or type is wrong, or the pose no rigid transform.
+    """
+
+    name: str
+    stamp_ns: int
+    rgb: np.ndarray
+    camera: Camera
+    map_from_camera: np.ndarray
+    depth_m: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        checked_rgb(self.rgb, self.camera)
+        checked_transform('map_from_camera', self.map_from_camera)
+        if self.depth_m is None:
+            return
+        if self.depth_m.shape != self.rgb.shape[:2] or self.depth_m.dtype != np.float32:
+            raise ValueError(
+                f'depth_m: expected {self.rgb.shape[:2]} float32, '
+                f'got {self.depth_m.shape} {self.depth_m.dtype}'
+            )
+
+
+def select_by_motion(
+    images: Iterable[PosedImage], distance_m: float = 0.2, angle_rad: float = radians(5)
+) -> Iterator[PosedImage]:
+    """
+    Keep an image when the camera moved or turned enough since the last one kept.
+
+    :param images: in order of time.
+    :param distance_m: keep when it moved by more than this [m].
+    :param angle_rad: keep when it turned by more than this [rad].
+    """
+    kept = None
+    for image in images:
+        if (
+            kept is None
+            or position_error_m(image.map_from_camera, kept) > distance_m
+            or rotation_error_rad(image.map_from_camera, kept) > angle_rad
+        ):
+            kept = image.map_from_camera
+            yield image
