@@ -1,0 +1,151 @@
+"""Relative pose from the network, behind the same interface as the geometric one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from relpose_ros.core.camera import Camera
+from relpose_ros.core.correspondence import cell_grid, Correspondence
+from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
+from relpose_ros.core.geometry import rotation_from_quaternion, transform
+from relpose_ros.core.matcher import CELL_PX
+from relpose_ros.core.pose_head import PosePrediction
+from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
+import torch
+from torch import Tensor
+
+# A match is believed from here on; LoFTR's own threshold.
+MIN_CONFIDENCE = 0.2
+MIN_MATCHES = 30
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFeatures:
+    """
+    Features of one image.
+
+    :param cells: (1, C, h, w) from the matcher.
+    :param camera: intrinsics of the image as the network sees it.
+    :param original: intrinsics of the image as it came.
+    """
+
+    cells: Tensor
+    camera: Camera
+    original: Camera
+
+
+class NetworkEstimator:
+    """The paper's method: metric pose from one keyframe, without depth."""
+
+    def __init__(self, network: RelativePoseNetwork, weights: str, device: str = 'cpu') -> None:
+        """
+        Put the network on a device.
+
+        :param weights: content hash of the weights, or 'untrained'.
+        """
+        self.identity = f'network {weights}'
+        self._network = network.eval().to(device)
+        self._device = device
+
+    @torch.inference_mode()
+    def features(
+        self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None
+    ) -> NetworkFeatures:
+        """Encode one image (see Estimator.features); depth is not used."""
+        small = camera.resized(*network_size(camera, self._network.config.longest_side_px))
+        grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        grey = cv2.resize(grey, (small.width, small.height), interpolation=cv2.INTER_AREA)
+        images = torch.from_numpy(grey).to(self._device)[None, None].float() / 255
+        return NetworkFeatures(self._network.matcher.image_features(images), small, camera)
+
+    @torch.inference_mode()
+    def estimate(
+        self, query: NetworkFeatures, keyframes: Sequence[NetworkFeatures]
+    ) -> list[RelativePose | NoRelativePose]:
+        """Estimate all keyframes of one image size in one batch (see Estimator.estimate)."""
+        results: list[RelativePose | NoRelativePose | None] = [None] * len(keyframes)
+        for shape in {keyframe.cells.shape for keyframe in keyframes}:
+            rows = [i for i, keyframe in enumerate(keyframes) if keyframe.cells.shape == shape]
+            batch = [keyframes[i] for i in rows]
+            prediction, found = self._network(
+                torch.cat([keyframe.cells for keyframe in batch]),
+                query.cells.expand(len(batch), -1, -1, -1),
+                self._calibrations(batch),
+                self._calibrations([query] * len(batch)),
+            )
+            for i, row in enumerate(rows):
+                results[row] = _result(prediction, found, i, query, keyframes[row])
+        return results
+
+    def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:
+        matrices = np.stack([features.camera.K for features in batch])
+        return torch.from_numpy(matrices).float().to(self._device)
+
+
+def untrained_network(config: NetworkConfig | None = None, seed: int = 0) -> RelativePoseNetwork:
+    """Return the network with random weights, the same for the same seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return RelativePoseNetwork(config or NetworkConfig())
+
+
+def network_size(camera: Camera, longest_side_px: int) -> tuple[int, int]:
+    """
+    Return the size an image is resized to: the aspect is kept up to the grid of 8 px.
+
+    :return: width and height [px].
+    """
+    scale = longest_side_px / max(camera.width, camera.height)
+    width, height = (
+        max(1, round(side * scale / CELL_PX)) * CELL_PX for side in (camera.width, camera.height)
+    )
+    return width, height
+
+
+def _result(
+    prediction: PosePrediction,
+    found: Correspondence,
+    i: int,
+    query: NetworkFeatures,
+    keyframe: NetworkFeatures,
+) -> RelativePose | NoRelativePose:
+    """Convert the i-th pair of a batch."""
+    confidence = found.confidence[i, 0]
+    sure = confidence >= MIN_CONFIDENCE
+    count = int(sure.sum())
+    if count < MIN_MATCHES:
+        return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
+    cells_keyframe = cell_grid(found.confidence)[0][:, sure].T  # (n, 2)
+    cells_query = found.cells_2[i][:, sure].T
+    return RelativePose(
+        keyframe_from_query=transform(
+            rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy()),
+            prediction.translation_m[i].cpu().numpy(),
+        ),
+        metric=True,
+        covariance=_covariance(prediction, i),
+        support=float(confidence[sure].sum()),
+        matches=Matches(
+            pixels_query=_original_pixels(cells_query, query),
+            pixels_keyframe=_original_pixels(cells_keyframe, keyframe),
+        ),
+    )
+
+
+def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:
+    """Spread each expected error evenly over three axes."""
+    position_m = float(prediction.log_position_sigma[i].exp())
+    rotation_rad = float(prediction.log_rotation_sigma[i].exp())
+    return np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
+
+
+def _original_pixels(cells: Tensor, features: NetworkFeatures) -> np.ndarray:
+    """Return the pixels of the image as it came for (n, 2) cells."""
+    scale = np.array(
+        [
+            features.original.width / features.camera.width,
+            features.original.height / features.camera.height,
+        ]
+    )
+    return (cells.cpu().numpy() * CELL_PX + 0.5) * scale - 0.5

@@ -1,0 +1,108 @@
+"""The pose regression module (paper section 3.3, appendix B)."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+FLAT_SHAPE = (2, 3)  # of 192 channels: the 1152 numbers of appendix B
+STAGE_CHANNELS = (96, 128, 160, 192)
+HIDDEN = 256
+# Numbers that each of the one, two or three MLPs puts out, in this order: quaternion and
+# log-uncertainty of the rotation; direction; distance and log-uncertainty of the position.
+HEAD_SIZES = {1: (10,), 2: (5, 5), 3: (5, 3, 2)}
+
+
+@dataclass(frozen=True, slots=True)
+class PosePrediction:
+    """
+    Raw outputs for image_1_from_image_2.
+
+    :param quat_xyzw: (B, 4), unit norm.
+    :param direction: (B, 3), unit norm: t_1_from_2 / |t_1_from_2|.
+    :param distance_m: (B,), |t_1_from_2| [m], not negative.
+    :param log_rotation_sigma: (B,), logarithm of the expected rotation error [rad].
+    :param log_position_sigma: (B,), logarithm of the expected position error [m].
+    """
+
+    quat_xyzw: Tensor
+    direction: Tensor
+    distance_m: Tensor
+    log_rotation_sigma: Tensor
+    log_position_sigma: Tensor
+
+    @property
+    def translation_m(self) -> Tensor:
+        """Return (B, 3), t_1_from_2 [m]."""
+        return self.direction * self.distance_m[:, None]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions and a short cut; halves the resolution."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        """Create the layers."""
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride=2, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.shortcut = nn.Sequential(
+            nn.Conv2d(channels_in, channels_out, 1, stride=2, bias=False),
+            nn.BatchNorm2d(channels_out),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """
+        Apply the block.
+
+        :param x: (B, C_in, h, w).
+        :return: (B, C_out, ceil(h / 2), ceil(w / 2)).
+        """
+        y = F.relu(self.bn1(self.conv1(x)))
+        return F.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class PoseHead(nn.Module):
+    """Residual blocks to a vector of 1152, then one MLP, or two or three, to the pose."""
+
+    def __init__(self, channels: int, heads: int = 1) -> None:
+        """
+        Create the layers.
+
+        :param channels: of the correspondence map.
+        :param heads: 1 (the paper's best), 2 (rotation, translation) or 3 (rotation, direction,
+            scale).
+        :raises ValueError: for another number of heads.
+        """
+        super().__init__()
+        if heads not in HEAD_SIZES:
+            raise ValueError(f'heads: expected 1, 2 or 3, got {heads}')
+        sizes = (channels, *STAGE_CHANNELS)
+        self.blocks = nn.Sequential(
+            *(ResidualBlock(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        )
+        flat = STAGE_CHANNELS[-1] * FLAT_SHAPE[0] * FLAT_SHAPE[1]
+        self.mlps = nn.ModuleList(
+            nn.Sequential(nn.Linear(flat, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, size))
+            for size in HEAD_SIZES[heads]
+        )
+
+    def forward(self, correspondence_map: Tensor) -> PosePrediction:
+        """
+        Regress the pose.
+
+        :param correspondence_map: (B, C, h, w).
+        """
+        x = self.blocks(correspondence_map)
+        # At 320x240 this is 2x3 already; other shapes are pooled to it.
+        x = F.adaptive_avg_pool2d(x, FLAT_SHAPE).flatten(1)  # (B, 1152)
+        out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
+        return PosePrediction(
+            quat_xyzw=F.normalize(out[:, :4], dim=1),
+            log_rotation_sigma=out[:, 4],
+            direction=F.normalize(out[:, 5:8], dim=1),
+            distance_m=F.softplus(out[:, 8]),
+            log_position_sigma=out[:, 9],
+        )

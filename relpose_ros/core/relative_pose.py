@@ -1,0 +1,62 @@
+"""The network whole: features, matching and warping, pose head (paper figure 1)."""
+
+from dataclasses import dataclass, field
+
+from relpose_ros.core.correspondence import correspond, Correspondence, correspondence_map
+from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig
+from relpose_ros.core.pose_head import PoseHead, PosePrediction
+import torch
+from torch import nn, Tensor
+
+DEFAULT_MATCHER = MatcherConfig(
+    stem_channels=32, block_channels=(32, 64, 128), attention_heads=8, layer_pairs=2
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """
+    Architecture of the relative pose network.
+
+    :param matcher: the feature network.
+    :param heads: MLPs at the end: 1, 2 (rotation, translation) or 3 (rotation, direction, scale).
+    :param soft_warping: average over the softmax instead of the argmax (the paper's ablation).
+    :param longest_side_px: images are resized to this before anything else [px].
+    """
+
+    matcher: MatcherConfig = field(default=DEFAULT_MATCHER)
+    heads: int = 1
+    soft_warping: bool = False
+    longest_side_px: int = 320
+
+
+class RelativePoseNetwork(nn.Module):
+    """Two images in, image_1_from_image_2 out."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        """Create the network with random weights."""
+        super().__init__()
+        self.config = config
+        self.matcher = CoarseMatcher(config.matcher)
+        self.head = PoseHead(2 * config.matcher.channels + 5, config.heads)
+
+    def forward(
+        self, features_1: Tensor, features_2: Tensor, K_1: Tensor, K_2: Tensor
+    ) -> tuple[PosePrediction, Correspondence]:
+        """
+        Estimate a batch of pairs.
+
+        The matcher is frozen, as in the paper: no gradient flows into it from here. It is
+        trained on its own, through `matcher.pair_features`.
+
+        :param features_1: (B, C, h1, w1) from `matcher.image_features`.
+        :param features_2: (B, C, h2, w2) from `matcher.image_features`.
+        :param K_1: (B, 3, 3) of the images given to `image_features` [px].
+        :param K_2: (B, 3, 3) likewise.
+        """
+        with torch.no_grad():
+            cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
+            found = correspond(
+                cells_1, cells_2, self.config.matcher.temperature, self.config.soft_warping
+            )
+        return self.head(correspondence_map(cells_1, found, K_1, K_2)), found

@@ -1,0 +1,278 @@
+"""The relative pose network: kornia's features, matching, the head, its weights, its loss."""
+
+import copy
+
+from kornia.feature import LoFTR
+from kornia.feature.loftr.loftr import default_cfg
+import numpy as np
+import pytest
+from relpose_ros.core.camera import Camera
+from relpose_ros.core.correspondence import cell_grid, correspond, correspondence_map
+from relpose_ros.core.estimator import NoRelativePose
+from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig, official_matcher
+from relpose_ros.core.network_pose import network_size, NetworkEstimator, untrained_network
+from relpose_ros.core.network_weights import load_network, save_network
+from relpose_ros.core.pose_head import PoseHead
+from relpose_ros.core.relative_pose import NetworkConfig
+import torch
+
+SMALL = MatcherConfig(
+    stem_channels=8, block_channels=(8, 12, 16), attention_heads=4, layer_pairs=1
+)
+DEVICES = [
+    'cpu',
+    pytest.param(
+        'cuda', marks=pytest.mark.skipif(not torch.cuda.is_available(), reason='no GPU here')
+    ),
+]
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    """Save kornia's LoFTR with random weights as its authors save theirs."""
+    torch.manual_seed(1)
+    loftr = LoFTR(pretrained=None, config=copy.deepcopy(default_cfg)).eval()
+    for module in loftr.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.uniform_(-0.1, 0.1)
+            module.running_var.uniform_(0.5, 2)
+    path = tmp_path_factory.mktemp('loftr') / 'loftr.ckpt'
+    state = {f'matcher.{name}': value for name, value in loftr.state_dict().items()}
+    torch.save({'state_dict': state}, path)
+    return loftr, path
+
+
+def coarse_features_of(loftr, images_1, images_2):
+    """Catch what kornia's own forward hands to its coarse matching."""
+    caught = []
+    hook = loftr.coarse_matching.register_forward_pre_hook(lambda _, args: caught.extend(args[:2]))
+    with torch.inference_mode():
+        loftr({'image0': images_1, 'image1': images_2})
+    hook.remove()
+    return caught
+
+
+def test_coarse_features_equal_kornias(checkpoint):
+    loftr, path = checkpoint
+    matcher = official_matcher(str(path))
+    images_1, images_2 = torch.rand(2, 1, 96, 128), torch.rand(2, 1, 96, 128)
+    expected_1, expected_2 = coarse_features_of(loftr, images_1, images_2)
+    with torch.inference_mode():
+        cells_1, cells_2 = matcher.pair_features(
+            matcher.image_features(images_1), matcher.image_features(images_2)
+        )
+    torch.testing.assert_close(cells_1.flatten(2).transpose(1, 2), expected_1)
+    torch.testing.assert_close(cells_2.flatten(2).transpose(1, 2), expected_2)
+
+
+def test_the_decoder_and_the_fine_stage_are_not_there(checkpoint):
+    loftr, path = checkpoint
+    names = official_matcher(str(path)).state_dict().keys()
+    assert names < loftr.state_dict().keys()
+    assert not [name for name in names if 'fine' in name or 'layer2_outconv' in name]
+
+
+@pytest.mark.parametrize('content', [b'', b'no checkpoint', None])
+def test_a_file_without_loftr_weights_is_refused(tmp_path, content):
+    path = tmp_path / 'weights.ckpt'
+    if content is None:
+        torch.save({'state_dict': {'a': torch.zeros(1)}}, path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ValueError, match='weights.ckpt: '):
+        official_matcher(str(path))
+    with pytest.raises(ValueError, match='no such file, and none of the official weights'):
+        official_matcher(str(tmp_path / 'absent.ckpt'))
+
+
+def test_sides_must_fit_the_grid():
+    with pytest.raises(ValueError, match='multiples of 8'):
+        CoarseMatcher(SMALL).image_features(torch.zeros(1, 1, 60, 64))
+
+
+def reference_correspondence(features_1, features_2, temperature):
+    """Loop over cells, word by word as eq. (1) and (2) say."""
+    channels, h1, w1 = features_1.shape
+    h2, w2 = features_2.shape[1:]
+    match, confidence = np.zeros((2, h1, w1)), np.zeros((h1, w1))
+    for y in range(h1):
+        for x in range(w1):
+            scores = np.array(
+                [[features_1[:, y, x] @ features_2[:, b, a] for a in range(w2)] for b in range(h2)]
+            )
+            scores = scores / channels / temperature
+            row, column = np.unravel_index(scores.argmax(), scores.shape)
+            match[:, y, x] = column, row
+            confidence[y, x] = 1 / np.exp(scores - scores.max()).sum()
+    return match, confidence
+
+
+def test_hard_matching_and_warping_equal_the_equations():
+    generator = torch.Generator().manual_seed(0)
+    features_1 = torch.randn(2, 6, 3, 4, generator=generator)
+    features_2 = torch.randn(2, 6, 5, 2, generator=generator)
+    found = correspond(features_1, features_2, temperature=0.3)
+    for i in range(2):
+        match, confidence = reference_correspondence(
+            features_1[i].numpy(), features_2[i].numpy(), 0.3
+        )
+        np.testing.assert_array_equal(found.cells_2[i], match)
+        np.testing.assert_allclose(found.confidence[i, 0], confidence, rtol=1e-4)
+        columns, rows = found.cells_2[i].long()
+        torch.testing.assert_close(found.features_2[i], features_2[i][:, rows, columns])
+
+
+def test_soft_warping_tends_to_hard_warping_as_the_temperature_falls():
+    features_1, features_2 = torch.randn(1, 8, 4, 4), torch.randn(1, 8, 4, 4)
+    hard = correspond(features_1, features_2, temperature=1e-4)
+    soft = correspond(features_1, features_2, temperature=1e-4, soft=True)
+    torch.testing.assert_close(soft.features_2, hard.features_2, atol=1e-3, rtol=1e-3)
+    torch.testing.assert_close(soft.cells_2, hard.cells_2, atol=1e-3, rtol=1e-3)
+
+
+def test_official_features_make_517_channels_with_rays():
+    features = torch.randn(1, 256, 3, 4)
+    camera = Camera(32, 24, 20.0, 25.0, 16.0, 8.0)
+    K = torch.from_numpy(camera.K).float()[None]
+    found = correspond(features, features, 0.1)
+    stacked = correspondence_map(features, found, K, K)
+    assert stacked.shape == (1, 517, 3, 4)
+    # An image matched with itself: cell (column 2, row 1) sits on pixel (16, 8), the centre.
+    torch.testing.assert_close(stacked[0, 512:516, 1, 2], torch.zeros(4))
+    pixels = cell_grid(features)[0].permute(1, 2, 0).numpy() * 8
+    np.testing.assert_allclose(
+        stacked[0, 512:514].permute(1, 2, 0), camera.rays(pixels)[..., :2], atol=1e-6
+    )
+
+
+@pytest.mark.parametrize('heads', [1, 2, 3])
+def test_head_reduces_to_1152_and_every_parameter_learns(heads):
+    head = PoseHead(21, heads)
+    widths = []
+    head.mlps[0][0].register_forward_pre_hook(lambda _, args: widths.append(args[0].shape[1]))
+    prediction = head(torch.randn(4, 21, 30, 40))
+    assert widths == [1152]
+    assert prediction.translation_m.shape == (4, 3)
+    torch.testing.assert_close(prediction.quat_xyzw.norm(dim=1), torch.ones(4))
+    torch.testing.assert_close(prediction.direction.norm(dim=1), torch.ones(4))
+    assert (prediction.distance_m >= 0).all()
+    total = sum(
+        value.square().sum()
+        for value in (
+            prediction.quat_xyzw[:, 0],
+            prediction.translation_m,
+            prediction.log_rotation_sigma,
+            prediction.log_position_sigma,
+        )
+    )
+    total.backward()
+    for name, parameter in head.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all() and parameter.grad.any(), name
+
+
+def test_other_numbers_of_heads_are_refused():
+    with pytest.raises(ValueError, match='expected 1, 2 or 3'):
+        PoseHead(21, 4)
+
+
+def test_the_matcher_is_frozen_and_the_head_is_not():
+    network = untrained_network(NetworkConfig(matcher=SMALL))
+    features = network.matcher.image_features(torch.rand(2, 1, 64, 64))
+    K = torch.eye(3).expand(2, -1, -1)
+    prediction, _ = network(features, features, K, K)
+    prediction.translation_m.sum().backward()
+    assert all(parameter.grad is None for parameter in network.matcher.parameters())
+    assert network.head.blocks[0].conv1.weight.grad.any()
+
+
+def estimator_and_images(device='cpu', **config):
+    network = untrained_network(NetworkConfig(matcher=SMALL, longest_side_px=128, **config))
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 255, (96, 160, 3), np.uint8) for _ in range(3)]
+    return NetworkEstimator(network, 'untrained', device), images
+
+
+@pytest.mark.parametrize('device', DEVICES)
+def test_one_batch_of_keyframes_equals_one_by_one(device, monkeypatch):
+    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 0.0)
+    estimator, images = estimator_and_images(device)
+    camera = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
+    query, *keyframes = (estimator.features(image, camera, None) for image in images)
+    together = estimator.estimate(query, keyframes)
+    alone = [estimator.estimate(query, [keyframe])[0] for keyframe in keyframes]
+    for a, b in zip(together, alone, strict=True):
+        np.testing.assert_allclose(a.keyframe_from_query, b.keyframe_from_query, atol=1e-4)
+        np.testing.assert_allclose(a.covariance, b.covariance, rtol=1e-3)
+    assert not np.allclose(together[0].keyframe_from_query, together[1].keyframe_from_query)
+
+
+def test_keyframes_of_another_camera_go_along(monkeypatch):
+    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 0.0)
+    estimator, images = estimator_and_images()
+    wide = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
+    square = Camera(96, 96, 100.0, 100.0, 48.0, 48.0)
+    query = estimator.features(images[0], wide, None)
+    keyframes = [
+        estimator.features(images[1], wide, None),
+        estimator.features(images[2][:, :96], square, None),
+    ]
+    results = estimator.estimate(query, keyframes)
+    assert (
+        results[1].matches.pixels_keyframe.max() < 96 <= results[0].matches.pixels_keyframe.max()
+    )
+
+
+def test_too_few_confident_matches_get_a_reason(monkeypatch):
+    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 1.1)
+    estimator, images = estimator_and_images()
+    camera = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
+    query, keyframe = (estimator.features(image, camera, None) for image in images[:2])
+    result = estimator.estimate(query, [keyframe])[0]
+    assert isinstance(result, NoRelativePose)
+    assert result.reason == 'few_matches'
+
+
+@pytest.mark.parametrize(
+    ('width', 'height', 'size'),
+    [
+        (640, 480, (320, 240)),
+        (540, 360, (320, 216)),
+        (480, 640, (240, 320)),
+        (1296, 968, (320, 240)),
+    ],
+)
+def test_network_size_keeps_the_aspect(width, height, size):
+    assert network_size(Camera(width, height, 500, 500, width / 2, height / 2), 320) == size
+
+
+def test_saved_weights_load_into_the_same_network(tmp_path):
+    network = untrained_network(NetworkConfig(matcher=SMALL, heads=3)).half().float()
+    saved = save_network(tmp_path / 'a.safetensors', network, {'data': 'none'})
+    loaded, content_hash = load_network(tmp_path / 'a.safetensors')
+    assert content_hash == saved
+    assert loaded.config == network.config
+    for name, value in loaded.state_dict().items():
+        torch.testing.assert_close(value, network.state_dict()[name])
+
+
+@pytest.mark.parametrize('damage', ['truncated', 'flipped', 'text', 'absent', 'other'])
+def test_unusable_weights_are_refused_in_one_sentence(tmp_path, damage):
+    path = tmp_path / 'a.safetensors'
+    save_network(path, untrained_network(NetworkConfig(matcher=SMALL)), {})
+    content = bytearray(path.read_bytes())
+    if damage == 'truncated':
+        path.write_bytes(content[:-100])
+    elif damage == 'flipped':
+        content[-100] ^= 1
+        path.write_bytes(content)
+    elif damage == 'text':
+        path.write_text('weights')
+    elif damage == 'absent':
+        path.unlink()
+    else:
+        from safetensors.torch import save_file
+
+        save_file({'a': torch.zeros(1)}, path)
+    with pytest.raises(ValueError, match='a.safetensors: '):
+        load_network(path)
