@@ -97,19 +97,18 @@ class BagImages:
         self.skipped.clear()
         found = 0
         info = self._info
-        with self._open() as reader, self._open() as depth_reader:
-            depths = _NearestDepth(_messages(depth_reader, self._depth_topic))
-            for message in _messages(reader, self._image_topic, self._info_topic):
-                if hasattr(message, 'k'):
-                    info = message
-                    continue
-                try:
-                    image = self._posed(message, info, depths)
-                except ValueError as error:
-                    self.skipped[str(error)] += 1
-                    continue
-                found += 1
-                yield image
+        depths = _NearestDepth(self._read(self._depth_topic) if self._depth_topic else iter(()))
+        for message in self._read(self._image_topic, self._info_topic):
+            if hasattr(message, 'k'):
+                info = message
+                continue
+            try:
+                image = self._posed(message, info, depths)
+            except ValueError as error:
+                self.skipped[str(error)] += 1
+                continue
+            found += 1
+            yield image
         reasons = '; '.join(f'{count} x {reason}' for reason, count in self.skipped.items())
         if not found:
             raise ValueError(f'{self._path}: none of the images can be used: {reasons}')
@@ -165,6 +164,10 @@ class BagImages:
             raise ValueError(f'{self._path}: {topic}: holds no message')
         return info.msgcount
 
+    def _read(self, *topics: str) -> Iterator[Any]:
+        with self._open() as reader:
+            yield from _messages(reader, *topics)
+
     @contextmanager
     def _open(self) -> Iterator[AnyReader]:
         if self._path.suffix == '.bag':
@@ -197,7 +200,7 @@ class _NearestDepth:
         return nearest
 
 
-def _messages(reader: AnyReader, *topics: str | None) -> Iterator[Any]:
+def _messages(reader: AnyReader, *topics: str) -> Iterator[Any]:
     """Yield the messages of some topics in the order of recording."""
     connections = [c for c in reader.connections if c.topic in topics]
     if not connections:

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+import sqlite3
 
 import cv2
 import numpy as np
@@ -171,6 +172,13 @@ def test_pose_topic(bag: Path, topic: str) -> None:
     assert source.map_frame == 'world'
     check(list(source), np.eye(4))
     check(list(BagImages(bag, *TOPICS, pose_topic=topic, pose_frame='base')), BASE_FROM_CAMERA)
+
+
+def test_humble_bags_hold_no_message_definitions(tmp_path: Path) -> None:
+    bag = write_bag(tmp_path / 'bag', recording(), StoragePlugin.SQLITE3)
+    with sqlite3.connect(next(bag.glob('*.db3'))) as database:
+        database.execute('DELETE FROM message_definitions')
+    check(list(BagImages(bag, *TOPICS)), BASE_FROM_CAMERA)
 
 
 def test_gap_between_poses(bag: Path) -> None:
