@@ -1,5 +1,6 @@
 """The map: posed keyframes and their descriptors in one SQLite file, searched with FAISS."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 import sqlite3
@@ -10,8 +11,8 @@ import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb
 from relpose_ros.core.geometry import checked_transform
 from relpose_ros.core.map_file import (
-    APPLICATION_ID,
     connect,
+    create_file,
     decoded_camera,
     decoded_depth,
     decoded_image,
@@ -20,7 +21,6 @@ from relpose_ros.core.map_file import (
     encoded_depth,
     encoded_image,
     MapError,
-    SCHEMA,
     SCHEMA_VERSION,
 )
 from relpose_ros.core.vlad import Vocabulary
@@ -72,26 +72,13 @@ class KeyframeMap:
         :raises MapError: if the file exists or cannot be created.
         """
         path = Path(path)
-        if path.exists():
-            raise MapError(f'{path}: exists already; remove it or choose another name')
         manifest = {
             'schema_version': str(SCHEMA_VERSION),
             'descriptor': vocabulary.identity,
             'map_frame': map_frame,
             'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
         }
-        try:
-            connection = sqlite3.connect(path)
-            # One script, one transaction: a killed creation leaves a file without tables.
-            connection.executescript(
-                f'PRAGMA application_id = {APPLICATION_ID}; BEGIN IMMEDIATE; {SCHEMA}'
-            )
-            connection.executemany('INSERT INTO manifest VALUES (?, ?)', manifest.items())
-            connection.execute('INSERT INTO vocabulary VALUES (1, ?)', (vocabulary.to_bytes(),))
-            connection.commit()
-        except sqlite3.Error as error:
-            raise MapError(f'{path}: cannot create the map: {error}') from error
-        return cls(path, connection)
+        return cls(path, create_file(path, manifest, vocabulary.to_bytes()))
 
     @classmethod
     def open(cls, path: Path) -> 'KeyframeMap':
@@ -169,7 +156,7 @@ class KeyframeMap:
         """
         if any(camera.distortion):
             raise ValueError(
-                'camera: expected an image without distortion (core.camera.rectified)'
+                'camera: expected no distortion (see core.camera.rectified)'
             )
         if descriptor.shape != (self.vocabulary.dimensions,):
             raise ValueError(
@@ -196,6 +183,37 @@ class KeyframeMap:
         """
         self._existing('id', keyframe_id)
         self._write('DELETE FROM keyframe WHERE id = ?', (keyframe_id,))
+
+    def replace_vocabulary(
+        self, vocabulary: Vocabulary, describe: Callable[[np.ndarray], np.ndarray]
+    ) -> None:
+        """
+        Describe all keyframes anew, in one transaction.
+
+        :param vocabulary: the new one.
+        :param describe: from (H, W, 3) uint8 to the (D,) descriptor with that vocabulary.
+        :raises MapError: if the file cannot be read or written.
+        """
+        self._index = None
+        try:
+            with self._connection:
+                for keyframe_id in self.ids:
+                    descriptor = describe(self.keyframe(keyframe_id).rgb).astype('<f2').tobytes()
+                    self._connection.execute(
+                        'UPDATE keyframe SET descriptor = ? WHERE id = ?',
+                        (descriptor, keyframe_id),
+                    )
+                self._connection.execute(
+                    'UPDATE vocabulary SET data = ?', (vocabulary.to_bytes(),)
+                )
+                self._connection.execute(
+                    "UPDATE manifest SET value = ? WHERE key = 'descriptor'",
+                    (vocabulary.identity,),
+                )
+        except sqlite3.Error as error:
+            raise MapError(f'{self.path}: cannot write: {error}') from error
+        self.manifest['descriptor'] = vocabulary.identity
+        self.vocabulary = vocabulary
 
     def keyframe(self, keyframe_id: int) -> Keyframe:
         """
@@ -239,7 +257,9 @@ class KeyframeMap:
         :param descriptor: (D,) unit norm, or zero.
         :param count: how many to return; all if the map has fewer.
         :return: ids (n,) int64 and similarities (n,) float32, largest first.
+        :raises MapError: if the map is empty.
         """
+        self.require_keyframes()
         ids, index = self._searchable()
         similarity, row = index.search(
             descriptor.astype(np.float32)[None], min(count, index.ntotal)

@@ -54,6 +54,29 @@ def check_file(path: Path) -> None:
         )
 
 
+def create_file(path: Path, manifest: dict[str, str], vocabulary: bytes) -> sqlite3.Connection:
+    """
+    Create the file of an empty map.
+
+    :param path: a file that does not exist yet.
+    :raises MapError: if the file exists or cannot be created.
+    """
+    if path.exists():
+        raise MapError(f'{path}: exists already; remove it or choose another name')
+    try:
+        connection = sqlite3.connect(path, check_same_thread=False)
+        # One transaction: a killed creation leaves no half of a schema.
+        connection.executescript(
+            f'PRAGMA application_id = {APPLICATION_ID}; BEGIN IMMEDIATE; {SCHEMA}'
+        )
+        connection.executemany('INSERT INTO manifest VALUES (?, ?)', manifest.items())
+        connection.execute('INSERT INTO vocabulary VALUES (1, ?)', (vocabulary,))
+        connection.commit()
+    except sqlite3.Error as error:
+        raise MapError(f'{path}: cannot create the map: {error}') from error
+    return connection
+
+
 def connect(path: Path, mode: str) -> sqlite3.Connection:
     """
     Open an existing map file.

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
-from relpose_ros.core.estimators import load_estimator  # noqa: F401
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.vlad import DenseVlad
 
