@@ -1,0 +1,134 @@
+"""What /diagnostics says: of every image, and of input that does not come."""
+
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+
+STALL_S = 3.0
+ACCEPTED = 'accepted'
+BAD_INPUT = 'bad_input'
+NO_INPUT = 'no_input'
+WAITING = 'waiting'
+
+LOST_LARGE_IMAGES = (
+    'raw images above 0.5 MB are lost with Fast DDS defaults: give the camera driver '
+    'config/fastdds_large_images.xml, or use compressed images, or set reliability to reliable '
+    'on both sides'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    The part of a diagnostic status that differs from image to image.
+
+    :param level: DiagnosticStatus.OK, WARN or ERROR.
+    :param result: 'accepted', the reason of a rejection, 'bad_input', 'no_input' or 'waiting'.
+    :param detail: a sentence for a person.
+    :param values: figures by name.
+    """
+
+    level: bytes
+    result: str
+    detail: str
+    values: dict[str, str]
+
+
+def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
+    """
+    Report what became of an image.
+
+    :param stamp_ns: the image's stamp [ns].
+    """
+    values = {
+        'image_stamp': str(stamp_ns),
+        'candidates': _listed(result.candidates),
+        **{f'latency_{stage}_ms': _ms(s) for stage, s in result.latency_s.items()},
+        'latency_ms': _ms(sum(result.latency_s.values())),
+    }
+    if isinstance(result, Rejection):
+        return Report(DiagnosticStatus.WARN, result.reason.value, result.detail, values)
+    values['keyframe_id'] = str(result.keyframe_id)
+    values['inliers'] = str(len(result.matches.pixels_query))
+    detail = f'{values["inliers"]} consistent matches with keyframe {result.keyframe_id}'
+    return Report(DiagnosticStatus.OK, ACCEPTED, detail, values)
+
+
+def report_of_bad_input(error: ValueError, stamp_ns: int) -> Report:
+    """
+    Report an image that could not be used.
+
+    :param stamp_ns: the image's stamp [ns].
+    """
+    return Report(DiagnosticStatus.ERROR, BAD_INPUT, str(error), {'image_stamp': str(stamp_ns)})
+
+
+def status(name: str, report: Report, identity: dict[str, str]) -> DiagnosticStatus:
+    """
+    Put a report into a message.
+
+    :param name: the node's name.
+    :param identity: what holds for all images: map, estimator, device.
+    """
+    values = {'result': report.result, 'detail': report.detail, **report.values, **identity}
+    return DiagnosticStatus(
+        level=report.level,
+        name=f'{name}: localization',
+        message=f'{report.result}: {report.detail}',
+        hardware_id=identity.get('device', ''),
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+class InputWatch:
+    """Knows which input comes and which does not; times are a steady clock's [s]."""
+
+    def __init__(self, start_s: float, image_topics: tuple[str, str], info_topic: str) -> None:
+        """
+        Start watching.
+
+        :param image_topics: names of the raw and the compressed image topic.
+        """
+        self._start_s = self._image_s = self._info_s = start_s
+        self._image_topics = f"'{image_topics[0]}' or '{image_topics[1]}'"
+        self._info_topic = f"'{info_topic}'"
+
+    def image(self, now_s: float) -> None:
+        """Note that an image has arrived."""
+        self._image_s = now_s
+
+    def info(self, now_s: float) -> None:
+        """Note that a camera info has arrived."""
+        self._info_s = now_s
+
+    def images_stalled(self, now_s: float) -> bool:
+        """Return whether no image has come for a while."""
+        return now_s - self._image_s > STALL_S
+
+    def report(self, now_s: float) -> Report:
+        """Report on the input while there is nothing to localize."""
+        image_s, info_s = now_s - self._image_s, now_s - self._info_s
+        if image_s > STALL_S and info_s > STALL_S:
+            detail = (
+                f'no image for {image_s:.0f} s on {self._image_topics} and no camera_info for '
+                f'{info_s:.0f} s on {self._info_topic}'
+            )
+        elif image_s > STALL_S:
+            detail = (
+                f'camera_info arrives on {self._info_topic} but no image for {image_s:.0f} s on '
+                f'{self._image_topics}: is the camera publishing? {LOST_LARGE_IMAGES}'
+            )
+        elif info_s > STALL_S:
+            detail = f'images arrive but no camera_info for {info_s:.0f} s on {self._info_topic}'
+        else:
+            return Report(DiagnosticStatus.OK, WAITING, 'for the next image', {})
+        return Report(DiagnosticStatus.WARN, NO_INPUT, detail, {})
+
+
+def _listed(candidates: tuple[Candidate, ...]) -> str:
+    return ', '.join(f'{each.keyframe_id}:{each.similarity:.3f}' for each in candidates)
+
+
+def _ms(seconds: float) -> str:
+    return f'{1000 * seconds:.1f}'

@@ -1,0 +1,69 @@
+"""A process around a node: start, spin, and a clean end by signal or when the work is done."""
+
+import signal
+from typing import Protocol
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.logging import get_logger
+from rclpy.node import Node
+
+
+class Done(Exception):
+    """
+    Raised by a node that ends its process.
+
+    :param exit_code: 0 if all went well.
+    """
+
+    def __init__(self, exit_code: int) -> None:
+        super().__init__(exit_code)
+        self.exit_code = exit_code
+
+
+class StartableNode(Protocol):
+    """A node that does something between its construction and spinning."""
+
+    def start(self) -> None:
+        """
+        Begin.
+
+        :raises Done: if there is nothing to spin for.
+        :raises ValueError: with a sentence for the user, if it cannot.
+        """
+
+
+def run(node_class: type, args: list[str] | None = None) -> int:
+    """
+    Run a node until it is done or interrupted.
+
+    :param node_class: a Node and StartableNode.
+    :return: the process's exit code. Programming errors are raised.
+    """
+    rclpy.init(args=args)
+    node: Node | None = None
+    try:
+        node = node_class()
+        try:
+            node.start()
+        except ValueError as error:  # what a user can mend
+            node.get_logger().fatal(str(error))
+            return 1
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except Done as done:
+        return done.exit_code
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    except ParameterException as error:
+        get_logger(node_class.__name__).fatal(str(error))
+        return 1
+    finally:
+        # `ros2 launch` and the terminal both send SIGINT: the second must not end the clean-up.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
