@@ -1,0 +1,176 @@
+"""How good the answers are: errors of paper eq. (8)-(10); a rejected query counts as a failure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from math import degrees, inf, isfinite, isnan, nan
+
+import numpy as np
+from relpose_ros.core import geometry
+
+# Below this baseline the direction of a translation is noise.
+MIN_BASELINE_M = 0.01
+# A keyframe that shows this share of the query's view is the right place.
+MIN_SHARED_VIEW = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """
+    What became of one query.
+
+    :param name: the query.
+    :param map_from_query: (4, 4), the true pose.
+    :param estimated_map_from_query: (4, 4); None if the query was rejected.
+    :param reason: why it was rejected; None if it was not.
+    :param keyframe_id: the keyframe the pose was found from; None if rejected.
+    :param map_from_keyframe: (4, 4), pose of that keyframe; None if rejected.
+    :param shared_view: share of the query's view that the first retrieved keyframe shows, 0 if
+        none was retrieved; None if it is unknown.
+    :param latency_s: duration of each stage [s].
+    :raises ValueError: unless the query has either a pose and its keyframe, or a reason.
+    """
+
+    name: str
+    map_from_query: np.ndarray
+    estimated_map_from_query: np.ndarray | None = None
+    reason: str | None = None
+    keyframe_id: int | None = None
+    map_from_keyframe: np.ndarray | None = None
+    shared_view: float | None = None
+    latency_s: dict[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        found = (self.estimated_map_from_query, self.keyframe_id, self.map_from_keyframe)
+        given = [value is not None for value in found]
+        if any(given) != all(given) or any(given) == (self.reason is not None):
+            raise ValueError(
+                f'outcome {self.name}: expected a pose with its keyframe, or a reason for none'
+            )
+
+    @property
+    def rejected(self) -> bool:
+        return self.reason is not None
+
+    @property
+    def position_error_m(self) -> float:
+        """Return the error of the position [m]; infinite if rejected."""
+        if self.rejected:
+            return inf
+        return geometry.position_error_m(self.estimated_map_from_query, self.map_from_query)
+
+    @property
+    def rotation_error_deg(self) -> float:
+        """Return the error of the orientation [deg]; infinite if rejected."""
+        if self.rejected:
+            return inf
+        error_rad = geometry.rotation_error_rad(self.estimated_map_from_query, self.map_from_query)
+        return degrees(error_rad)
+
+    @property
+    def direction_error_deg(self) -> float:
+        """
+        Return the error of the direction from the keyframe to the query [deg].
+
+        Infinite if rejected; NaN if the query was taken where the keyframe was.
+        """
+        if self.rejected:
+            return inf
+        keyframe_from_map = geometry.inverse(self.map_from_keyframe)
+        true = keyframe_from_map @ self.map_from_query
+        if np.linalg.norm(true[:3, 3]) < MIN_BASELINE_M:
+            return nan
+        estimated = keyframe_from_map @ self.estimated_map_from_query
+        error_rad = geometry.direction_error_rad(estimated, true)
+        # An estimate at the very keyframe has no direction: as wrong as a direction can be.
+        return 180.0 if isnan(error_rad) else degrees(error_rad)
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Return the duration of all stages [ms]; None if it was not measured."""
+        return 1000 * sum(self.latency_s.values()) if self.latency_s else None
+
+    def within(self, position_m: float, rotation_deg: float) -> bool:
+        """Say whether the pose is better than both bounds."""
+        return self.position_error_m < position_m and self.rotation_error_deg < rotation_deg
+
+
+def summary(
+    outcomes: Sequence[Outcome], estimator: str, weights: str | None
+) -> dict[str, int | float | str | None]:
+    """
+    Sum up an evaluation as ``result.json`` holds it.
+
+    Shares are of all queries, rejected ones included. Their errors are infinite; a median that
+    is infinite, or has no value to be taken of, is None. Directions of queries taken where their
+    keyframe was are left out of the median (see ``undefined_directions``).
+
+    :param estimator: name of the estimator.
+    :param weights: its weights; None if it has none.
+    :raises ValueError: if there is no outcome.
+    """
+    if not outcomes:
+        raise ValueError('outcomes: expected at least one, got none')
+    directions = [outcome.direction_error_deg for outcome in outcomes]
+    views = [outcome.shared_view for outcome in outcomes if outcome.shared_view is not None]
+    latencies = [outcome.latency_ms for outcome in outcomes if outcome.latency_ms is not None]
+    return {
+        'queries': len(outcomes),
+        'rejected': sum(outcome.rejected for outcome in outcomes),
+        'position_cm_median': _median([100 * outcome.position_error_m for outcome in outcomes]),
+        'direction_deg_median': _median([d for d in directions if not isnan(d)]),
+        'rotation_deg_median': _median([outcome.rotation_error_deg for outcome in outcomes]),
+        'within_5cm_5deg': _share([outcome.within(0.05, 5) for outcome in outcomes]),
+        'within_25cm_5deg': _share([outcome.within(0.25, 5) for outcome in outcomes]),
+        'retrieval_recall_at_1': _share([view >= MIN_SHARED_VIEW for view in views]),
+        'estimator': estimator,
+        'weights': weights,
+        'latency_ms_median': _median(latencies),
+    }
+
+
+def undefined_directions(outcomes: Sequence[Outcome]) -> int:
+    """Return the number of queries taken where their keyframe was: they have no direction."""
+    return sum(isnan(outcome.direction_error_deg) for outcome in outcomes)
+
+
+def table(result: dict[str, int | float | str | None]) -> str:
+    """
+    Lay out a summary for the terminal.
+
+    :param result: as ``summary`` returns it.
+    """
+    rows = readable(result)
+    width = max(len(name) for name, _ in rows)
+    return '\n'.join(f'  {name:<{width}}  {value}' for name, value in rows)
+
+
+def readable(result: dict[str, int | float | str | None]) -> list[tuple[str, str]]:
+    """Return a summary as names and values with units, in words."""
+
+    def number(key: str, unit: str, factor: float = 1, digits: int = 1) -> str:
+        value = result[key]
+        return 'none' if value is None else f'{factor * value:.{digits}f} {unit}'
+
+    rejected_percent = 100 * result['rejected'] / result['queries']
+    return [
+        ('queries', f'{result["queries"]}'),
+        ('rejected', f'{result["rejected"]} ({rejected_percent:.1f} %)'),
+        ('position error, median', number('position_cm_median', 'cm', digits=2)),
+        ('direction error, median', number('direction_deg_median', 'deg', digits=2)),
+        ('rotation error, median', number('rotation_deg_median', 'deg', digits=2)),
+        ('within 5 cm and 5 deg', number('within_5cm_5deg', '%', 100)),
+        ('within 25 cm and 5 deg', number('within_25cm_5deg', '%', 100)),
+        ('first keyframe right', number('retrieval_recall_at_1', '%', 100)),
+        ('latency, median', number('latency_ms_median', 'ms')),
+        ('estimator', f'{result["estimator"]}'),
+        ('weights', f'{result["weights"] or "none"}'),
+    ]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    median = float(np.median(values)) if len(values) else nan
+    return round(median, 4) if isfinite(median) else None
+
+
+def _share(hits: Sequence[bool]) -> float | None:
+    return round(float(np.mean(hits)), 4) if len(hits) else None
