@@ -1,0 +1,228 @@
+"""The relocalizer at work: poses, TF, diagnostics, lifecycle, newest frame first."""
+
+from pathlib import Path
+import subprocess
+import time
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+import pytest
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from relpose_ros.core.geometry import (
+    inverse,
+    position_error_m,
+    rotation_error_rad,
+    rotation_from_quaternion,
+    transform,
+)
+from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.nodes.conversions import stamp_ns
+from sensor_msgs.msg import Image
+
+CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
+
+
+def matrix(translation: object, rotation: object) -> np.ndarray:
+    """Return (4, 4) of a message's vector and quaternion."""
+    quaternion = [rotation.x, rotation.y, rotation.z, rotation.w]
+    vector = np.array([translation.x, translation.y, translation.z])
+    return transform(rotation_from_quaternion(quaternion), vector)
+
+
+def call(rig, service_class, name, request):
+    """Call a service of the relocalizer."""
+    client = rig.node.create_client(service_class, f'/relocalizer/{name}')
+    assert client.wait_for_service(timeout_sec=10)
+    future = client.call_async(request)
+    rig.until(future.done)
+    rig.node.destroy_client(client)
+    return future.result()
+
+
+def change_state(rig, transition_id: int) -> bool:
+    """Ask for a lifecycle transition."""
+    request = ChangeState.Request(transition=Transition(id=transition_id))
+    return call(rig, ChangeState, 'change_state', request).success
+
+
+def state(rig) -> str:
+    """Return the lifecycle state."""
+    return call(rig, GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def test_pose_of_an_image(rig, relocalizer, photograph, wall_map):
+    """Pose, relative pose and TF agree with the truth and bear the image's stamp and frames."""
+    view = photograph(0.2, 0.1, 6.0)
+    msg, info = rig.image(view)
+    report = rig.report_of(msg, info)
+    assert report['result'] == 'accepted'
+    assert report['level'] == b'\x00'
+    for key in ('map', 'descriptor', 'estimator', 'device', 'inliers', 'candidates'):
+        assert report[key]
+    assert float(report['latency_ms']) >= float(report['latency_describe_ms']) > 0
+    keyframe_frame = f'keyframe_{report["keyframe_id"]}'
+
+    pose = rig.until(lambda: rig.heard['/relocalizer/pose'])[-1]
+    assert pose.header.stamp == msg.header.stamp
+    assert pose.header.frame_id == 'map'
+    map_from_query = matrix(pose.pose.pose.position, pose.pose.pose.orientation)
+    assert position_error_m(map_from_query, view.map_from_camera) < 0.01
+    assert rotation_error_rad(map_from_query, view.map_from_camera) < np.radians(0.3)
+    covariance = np.array(pose.pose.covariance).reshape(6, 6)
+    assert np.allclose(covariance, covariance.T)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+    relative = rig.until(lambda: rig.heard['/relocalizer/relative_pose'])[-1]
+    assert relative.header.stamp == msg.header.stamp
+    assert relative.header.frame_id == keyframe_frame
+    with KeyframeMap.open(wall_map) as keyframe_map:
+        map_from_keyframe = keyframe_map.pose(int(report['keyframe_id']))
+    keyframe_from_query = matrix(relative.pose.position, relative.pose.orientation)
+    assert np.allclose(keyframe_from_query, inverse(map_from_keyframe) @ map_from_query)
+
+    static = rig.until(lambda: rig.heard['/tf_static'])[-1].transforms[-1]
+    moving = rig.until(lambda: rig.heard['/tf'])[-1].transforms[0]
+    assert (static.header.frame_id, static.child_frame_id) == ('map', keyframe_frame)
+    assert (moving.header.frame_id, moving.child_frame_id) == (keyframe_frame, 'lens_relocalized')
+    assert moving.header.stamp == msg.header.stamp
+    chain = [matrix(t.transform.translation, t.transform.rotation) for t in (static, moving)]
+    assert np.allclose(chain[0] @ chain[1], map_from_query)
+
+
+def test_only_matched_keyframes_on_tf_static(rig, relocalizer, photograph):
+    """Keyframes come once each, and the latched message has all of them."""
+    reports = [rig.report_of(*rig.image(photograph(x))) for x in (-1.2, 1.2, -1.2)]
+    matched = {f'keyframe_{each["keyframe_id"]}' for each in reports}
+    assert len(matched) == 2
+    frames = [t.child_frame_id for t in rig.heard['/tf_static'][-1].transforms]
+    assert matched <= set(frames)
+    assert len(frames) == len(set(frames)) < 5
+
+
+def test_markers(rig, relocalizer, photograph):
+    """The whole map is one marker of lines; the matched keyframe another."""
+    rig.report_of(*rig.image(photograph(0.0)))
+    markers = rig.until(lambda: rig.heard['/relocalizer/markers'])[-1].markers
+    assert len(markers) == 1
+    assert len(markers[0].points) == 5 * 16  # 8 lines each
+    matched = rig.until(lambda: rig.heard['/relocalizer/matched_keyframe'])[-1]
+    assert len(matched.points) == 16
+    assert matched.header.frame_id == 'map'
+
+
+def test_foreign_image(rig, relocalizer, photograph):
+    """Another wall has no pose but a reason."""
+    poses = len(rig.heard['/relocalizer/pose'])
+    report = rig.report_of(*rig.image(photograph(0.2, seed=1)))
+    assert report['result'] in ('no_similar_keyframe', 'few_matches', 'no_consistent_pose')
+    assert report['level'] == b'\x01'
+    assert report['detail']
+    rig.spin(0.3)
+    assert len(rig.heard['/relocalizer/pose']) == poses
+
+
+def test_debug_image(rig, relocalizer, photograph):
+    """The picture is made while somebody looks, also of a rejected image."""
+    pictures = []
+    subscription = rig.node.create_subscription(
+        Image, '/relocalizer/debug_image', pictures.append, 5
+    )
+    rig.until(lambda: rig.node.count_publishers('/relocalizer/debug_image'))
+    rig.spin(0.5)
+    for seed in (0, 1):
+        pictures.clear()
+        msg, info = rig.image(photograph(0.2, seed=seed))
+        rig.report_of(msg, info)
+        rig.until(lambda: pictures)
+        assert pictures[-1].header.stamp == msg.header.stamp
+        assert pictures[-1].width == 2 * 480
+    rig.node.destroy_subscription(subscription)
+
+
+def test_newest_frame_wins(rig, relocalizer, photograph):
+    """A 30 Hz camera outruns the node: frames are dropped, and the delay does not grow."""
+    _, info = rig.image(photograph(0.0))
+    view = photograph(0.1)
+    frames, before = 60, set(rig.stamps('/relocalizer/pose'))
+    delays_s: dict[int, float] = {}
+    sent_s: dict[int, float] = {}
+    rig.send(info)
+    for _ in range(frames):
+        msg, info = rig.image(view)
+        sent_s[stamp_ns(msg.header.stamp)] = time.monotonic()
+        rig.send(info, msg)
+        rig.spin(1 / 30)
+        for stamp in set(rig.stamps('/relocalizer/pose')) & set(sent_s) - set(delays_s):
+            delays_s[stamp] = time.monotonic() - sent_s[stamp]
+    last = stamp_ns(msg.header.stamp)
+    rig.until(lambda: last in rig.stamps('/relocalizer/pose'))
+    poses = [stamp for stamp in rig.stamps('/relocalizer/pose') if stamp not in before]
+    assert set(poses) <= set(sent_s)
+    assert poses == sorted(set(poses))
+    latencies_s = [float(each['latency_ms']) / 1000 for each in rig.reports()[-len(poses) :]]
+    # Waiting for the frame in work and then its own turn: a queue would add to this.
+    assert max(delays_s.values()) < 2 * max(latencies_s) + 0.5
+
+
+def test_lifecycle(rig, relocalizer, photograph):
+    """Without activity there are no topics; parameters can be set once cleaned up."""
+    assert state(rig) == 'active'
+    setting = SetParameters.Request(parameters=[_text('tf_mode', 'none')])
+    refused = call(rig, SetParameters, 'set_parameters', setting).results[0]
+    assert not refused.successful
+    assert 'clean up' in refused.reason
+
+    assert change_state(rig, Transition.TRANSITION_DEACTIVATE)
+    rig.until(lambda: rig.node.count_publishers('/relocalizer/pose') == 0)
+    rig.until(lambda: rig.node.count_subscribers('/image') == 0)
+    assert change_state(rig, Transition.TRANSITION_CLEANUP)
+    assert call(rig, SetParameters, 'set_parameters', setting).results[0].successful
+    wrong = SetParameters.Request(parameters=[_text('tf_mode', 'sideways')])
+    assert not call(rig, SetParameters, 'set_parameters', wrong).results[0].successful
+
+    assert change_state(rig, Transition.TRANSITION_CONFIGURE)
+    assert change_state(rig, Transition.TRANSITION_ACTIVATE)
+    rig.until(lambda: rig.node.count_publishers('/relocalizer/pose') == 1)
+    transforms = len(rig.heard['/tf'])
+    assert rig.report_of(*rig.image(photograph(0.1)))['result'] == 'accepted'
+    rig.spin(0.3)
+    assert len(rig.heard['/tf']) == transforms
+
+
+def _text(name: str, value: str) -> Parameter:
+    typed = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+    return Parameter(name=name, value=typed)
+
+
+def test_without_a_map(start, tmp_path: Path, wall_map: Path):
+    """A missing, damaged or empty map ends the process with one sentence."""
+    damaged, empty = tmp_path / 'damaged.relmap', tmp_path / 'empty.relmap'
+    damaged.write_bytes(wall_map.read_bytes()[:5000])
+    with KeyframeMap.open(wall_map) as keyframe_map:
+        KeyframeMap.create(empty, keyframe_map.vocabulary).close()
+    for path in (tmp_path / 'nowhere.relmap', damaged, empty):
+        expect_refusal(start('relocalizer_node', '-p', f'map_path:={path}', **CAPTURE), str(path))
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        ((), 'map_path'),
+        (('-p', 'estimator:=guess'), "estimator: expected one of network, geometric, got 'guess'"),
+        (('-p', 'max_rate_hz:=-1.0'), 'max_rate_hz'),
+        (('-p', 'max_rate_hz:=often'), 'max_rate_hz'),
+    ],
+)
+def test_wrong_parameters(start, arguments: tuple[str, ...], expected: str):
+    """A wrong parameter ends the process with one sentence."""
+    expect_refusal(start('relocalizer_node', *arguments, **CAPTURE), expected)
+
+
+def expect_refusal(process: subprocess.Popen, expected: str) -> None:
+    """Check that a process ends with an error that a user understands."""
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert expected in output
+    assert 'Traceback' not in output
