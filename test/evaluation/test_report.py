@@ -1,0 +1,119 @@
+"""The page holds all in itself; the pictures show what they say."""
+
+import base64
+from pathlib import Path
+import re
+
+import cv2
+from matplotlib.figure import Figure
+import numpy as np
+import pytest
+from relpose_ros.core.geometry import transform
+from relpose_ros.evaluation import plots
+from relpose_ros.evaluation.metrics import Outcome, summary
+from relpose_ros.evaluation.plots import draw_matches, MatchPicture, plane_from_above
+from relpose_ros.evaluation.report import write_report
+from scipy.spatial.transform import Rotation
+
+# A camera that looks along the map's x axis, upright where z is up.
+LOOK_ALONG_X = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], float)
+
+
+def outcomes(count: int = 8, latency: bool = True) -> list[Outcome]:
+    """Build a walk along y; the last query is rejected."""
+    found = []
+    for i in range(count):
+        true = transform(LOOK_ALONG_X, (0.0, 0.2 * i, 1.2))
+        estimated = transform(LOOK_ALONG_X, (0.01 * i, 0.2 * i + 0.02, 1.2))
+        latency_s = {'describe': 0.1, 'match': 0.05} if latency else {}
+        fields = {
+            'estimated_map_from_query': estimated,
+            'keyframe_id': i,
+            'map_from_keyframe': transform(LOOK_ALONG_X, (-0.5, 0.2 * i, 1.2)),
+        }
+        if i == count - 1:
+            fields = {'reason': 'few_matches'}
+        found.append(Outcome(f'frame-{i}', true, latency_s=latency_s, **fields))
+    return found
+
+
+def picture(title: str = 'a & b') -> MatchPicture:
+    query, keyframe = (np.full((48, 64, 3), value, np.uint8) for value in (90, 160))
+    pixels = np.array([[10.0, 10.0], [40.0, 30.0]])
+    return MatchPicture(title, query, keyframe, pixels, pixels + 2)
+
+
+@pytest.mark.parametrize(('matches', 'latency'), [([], False), ([picture()] * 5, True)])
+def test_page_and_picture(tmp_path: Path, matches: list, latency: bool) -> None:
+    all_outcomes = outcomes(latency=latency)
+    keyframes = [o.map_from_keyframe for o in all_outcomes if not o.rejected]
+    result = summary(all_outcomes, 'geometric', None)
+    folder = tmp_path / 'out' / 'demo'
+    page, overview = write_report(folder, all_outcomes, result, keyframes, matches, 'Flat <1>')
+    assert min(cv2.imread(str(overview)).shape[:2]) > 500
+
+    text = page.read_text()
+    assert 'Flat &lt;1&gt;' in text and 'few_matches' in text and 'frame-7' in text
+    assert ('Latency' in text) == latency
+    assert text.count('a &amp; b') == len(matches)
+    sources = re.findall(r'src="([^"]+)"', text)
+    assert len(sources) == 2 + latency + len(matches)
+    for source in sources:
+        kind, data = re.fullmatch(r'data:image/(\w+);base64,(.+)', source).groups()
+        buffer = np.frombuffer(base64.b64decode(data), np.uint8)
+        assert cv2.imdecode(buffer, cv2.IMREAD_COLOR) is not None, kind
+    assert 'http' not in text
+
+
+def test_everything_rejected(tmp_path: Path) -> None:
+    lost = [Outcome(str(i), np.eye(4), reason='scale_unknown') for i in range(3)]
+    page, _ = write_report(tmp_path, lost, summary(lost, 'network', 'abc'), [np.eye(4)])
+    assert 'scale_unknown' in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ('up', 'plane'),
+    [
+        ((0, 0, 1), [0, 1]),
+        ((0, -1, 0), [0, 2]),
+        ((1, 0, 0), [1, 2]),
+        ((0, 0, -1), [1, 0]),
+    ],
+)
+def test_the_map_is_seen_from_above_and_not_mirrored(up: tuple, plane: list[int]) -> None:
+    turn = Rotation.align_vectors([up], [(0, 0, 1)])[0]
+    walk = [turn * Rotation.from_euler('z', yaw_rad) for yaw_rad in range(6)]
+    cameras = [transform(step.as_matrix() @ LOOK_ALONG_X, (1, 2, 3)) for step in walk]
+    assert plane_from_above(np.array(cameras)) == plane
+
+
+def test_a_wild_estimate_does_not_shrink_the_map() -> None:
+    all_outcomes = outcomes()
+    wild = Outcome('wild', np.eye(4), transform(np.eye(3), (900, 0, 0)), None, 1, np.eye(4))
+    axes = Figure().subplots()
+    plots.plot_map(axes, [*all_outcomes, wild], [o.map_from_query for o in all_outcomes])
+    axes.figure.canvas.draw()
+    assert np.ptp(axes.get_xlim()) < 10
+
+
+def test_error_curve_ends_at_the_share_that_was_answered() -> None:
+    position, rotation = Figure().subplots(1, 2)
+    plots.plot_error_curves(position, rotation, outcomes(8))
+    for axes in (position, rotation):
+        assert axes.lines[0].get_ydata()[-1] == pytest.approx(100 * 7 / 8)
+
+
+def test_matches_are_drawn_where_they_are() -> None:
+    canvas = draw_matches(picture(), height_px=48)
+    assert canvas.shape == (48, 64 + plots.GAP_PX + 64, 3)
+    expected = [(10, 10), (40, 30), (64 + plots.GAP_PX + 12, 12), (64 + plots.GAP_PX + 42, 32)]
+    for u, v in expected:
+        assert np.ptp(canvas[v, u].astype(int)) > 50
+    np.testing.assert_array_equal(canvas[45, 5], 90)
+    np.testing.assert_array_equal(canvas[2, -5], 160)
+
+
+def test_a_pair_without_matches() -> None:
+    none = np.empty((0, 2))
+    query, keyframe = np.zeros((48, 64, 3), np.uint8), np.zeros((30, 40, 3), np.uint8)
+    assert draw_matches(MatchPicture('', query, keyframe, none, none), 60).shape[0] == 60
