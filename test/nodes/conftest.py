@@ -112,6 +112,11 @@ class Rig:
             for status in statuses
         ]
 
+    def messages(self, node_name: str) -> list[str]:
+        """Return the summaries of a node's diagnostics."""
+        statuses = [status for msg in self.heard['/diagnostics'] for status in msg.status]
+        return [each.message for each in statuses if each.name.startswith(node_name)]
+
     def report_of(self, msg: Any, info: CameraInfo) -> dict[str, str]:
         """Send an image and return what the relocalizer says of it."""
         self.send(info, msg)
