@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
+from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets import image_messages
 from relpose_ros.datasets.pose_track import FrameTree, PoseTrack
-from relpose_ros.datasets.posed_image import PosedImage
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import get_typestore, Stores

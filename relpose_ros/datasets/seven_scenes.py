@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 from relpose_ros.core import geometry
 from relpose_ros.core.camera import Camera, register_depth
+from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets.image_messages import metres_from_millimetres
-from relpose_ros.datasets.posed_image import PosedImage
 from relpose_ros.datasets.split_file import FrameRange, Layout, Lens, read_layout
 
 logger = logging.getLogger(__name__)

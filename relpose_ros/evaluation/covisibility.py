@@ -3,7 +3,7 @@
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import inverse, transform_points
-from relpose_ros.datasets.posed_image import PosedImage
+from relpose_ros.core.posed_image import PosedImage
 
 # Depth of another sensor pose agrees within this share; a larger gap is another surface.
 DEPTH_TOLERANCE = 0.1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import transform
-from relpose_ros.datasets.posed_image import PosedImage
+from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.evaluation.covisibility import shared_view
 from scipy.spatial.transform import Rotation
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import transform
-from relpose_ros.datasets.posed_image import PosedImage, select_by_motion
+from relpose_ros.core.posed_image import PosedImage, select_by_motion
 from scipy.spatial.transform import Rotation
 
 CAMERA = Camera(4, 3, 5.0, 5.0, 1.5, 1.0)
