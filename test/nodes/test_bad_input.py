@@ -93,7 +93,7 @@ def test_bad_images(rig, relocalizer, view):
 
 
 def test_bad_camera_info(rig, relocalizer, view):
-    """NaN intrinsics, no calibration, unknown distortion, another image size."""
+    """Intrinsics that are NaN, no calibration, unknown distortion, another image size."""
     wrong = {
         'not finite': info_of(view, k=[float('nan')] * 9),
         'not calibrated': info_of(view, k=[0.0] * 9),

@@ -1,11 +1,8 @@
 """Core types to real messages and back."""
 
-import pytest
-
-pytest.importorskip('rclpy')
-
 from geometry_msgs.msg import Point
 import numpy as np
+import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.datasets.image_messages import camera_from_info, rgb_from_image

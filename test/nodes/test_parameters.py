@@ -4,9 +4,6 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip('rclpy')
-
 import rclpy
 from rclpy.parameter import Parameter
 from relpose_ros.core.relocalizer import RelocalizerConfig

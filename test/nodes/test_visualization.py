@@ -1,9 +1,5 @@
 """What rviz shows: frusta of the right shape, pictures of matches."""
 
-import pytest
-
-pytest.importorskip('rclpy')
-
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Matches, Reason
