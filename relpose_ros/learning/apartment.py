@@ -13,13 +13,13 @@ from relpose_ros.learning.photograph import photograph
 from relpose_ros.learning.render import render
 from relpose_ros.learning.textures import make_textures
 from relpose_ros.learning.trajectory import fly, ring
-from relpose_ros.learning.worlds import stack_worlds, Worlds
+from relpose_ros.learning.worlds import stack_worlds, World, Worlds
 import torch
 from tqdm import tqdm
 
 FOCAL = 525.0 / 640  # of the image width, as cheap RGB-D cameras have it
 DEPTH_RANGE_M = 10.0
-KEYFRAMES, REPLAY, QUERY_STEP = 72, 80, 2
+KEYFRAMES, REPLAY, QUERY_STEP = 64, 80, 2
 RATE_HZ = 10
 
 # Middle of the free floor of each room.
@@ -77,33 +77,36 @@ def write_apartment(
     :param size: width and height [px].
     :param progress: show a progress bar.
     :raises FileExistsError: if the folder exists.
+    :raises OSError: if an image cannot be written.
     """
     if folder.exists():
         raise FileExistsError(f'{folder}: exists already')
     rng = np.random.default_rng((seed, 1))
     runs = {'seq-01': keyframe_path(KEYFRAMES, rng), 'seq-02': query_path(REPLAY, rng)}
-    write_runs(folder, seed, size, runs, progress)
+    world = build_apartment(make_textures(seed), seed)
+    write_runs(folder, world, runs, camera_of(size), seed, progress)
 
 
 def write_runs(
     folder: Path,
-    seed: int,
-    size: tuple[int, int],
+    world: World,
     runs: dict[str, np.ndarray],
+    camera: Camera,
+    seed: int,
     progress: bool,
 ) -> None:
     """
-    Render runs through the apartment, the first for the map, the second to localize.
+    Render two runs through a world, the first for the map, the second to localize.
 
     :param runs: name to (n, 4, 4), world_from_camera.
+    :param seed: of the photographs' imperfections.
     """
     partial = folder.with_name(folder.name + '.partial')
     shutil.rmtree(partial, ignore_errors=True)
-    camera = camera_of(size)
     jobs = [(run, frame) for run, poses in runs.items() for frame in range(len(poses))]
     for run in runs:
         (partial / run).mkdir(parents=True)
-    worlds = stack_worlds([build_apartment(make_textures(seed), seed)])
+    worlds = stack_worlds([world])
 
     def write(job: tuple[str, int]) -> None:
         run, frame = job
@@ -112,10 +115,10 @@ def write_runs(
         _write_frame(stem, worlds, camera, runs[run][frame], seed * 1_000_000 + number)
 
     threads = torch.get_num_threads()
-    # An image per thread beats many threads per small tensor operation.
+    # An image per thread beats many threads per small tensor operation; Python feeds but a few.
     torch.set_num_threads(1)
     try:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             done = pool.map(write, jobs)
             bar = tqdm(done, 'rendering', len(jobs), unit='image', disable=not progress)
             for _ in bar:
@@ -142,8 +145,12 @@ def _write_frame(
     depth_m = picture.depth_m[0].numpy()
     depth_mm = np.where(depth_m < DEPTH_RANGE_M, np.rint(depth_m * 1000), 0).astype(np.uint16)
     quality = [cv2.IMWRITE_JPEG_QUALITY, 95]
-    cv2.imwrite(f'{stem}.color.jpg', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), quality)
-    cv2.imwrite(f'{stem}.depth.png', depth_mm)
+    colour = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+    if not (
+        cv2.imwrite(f'{stem}.color.jpg', colour, quality)
+        and cv2.imwrite(f'{stem}.depth.png', depth_mm)
+    ):
+        raise OSError(f'{stem}: cannot be written')
     np.savetxt(f'{stem}.pose.txt', world_from_camera, fmt='%.9f')
 
 

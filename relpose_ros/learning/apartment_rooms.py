@@ -124,8 +124,8 @@ def _kitchen(world: World) -> None:
     furniture.plant(room.on_wall(world, 'west', 0.4, off=0.4), 1.2)
     pictures = [('west', 1.2, 0.6, 0.8, 'poster'), ('north', 1.0, 0.6, 0.6, 'picture')]
     pictures += [('north', 1.9, 0.5, 0.7, 'poster'), ('south', 0.55, 0.45, 0.6, 'poster')]
-    pictures += [('south', 3.05, 0.5, 0.7, 'picture'), ('west', 2.3, 0.7, 0.35, 'picture')]
-    _pictures(world, room, pictures[:-1])
+    pictures += [('south', 3.05, 0.5, 0.7, 'picture')]
+    _pictures(world, room, pictures)
 
 
 def _counter(world: World, room: Room) -> None:

@@ -12,7 +12,6 @@ DAYLIGHT = np.array((0.92, 0.98, 1.06))
 SKIRTING_M = (0.09, 0.014)  # height, thickness
 WHITE = (0.9, 0.9, 0.9)
 
-# Inner wall corner and direction of each side, seen from inside, left to right.
 SIDES = ('south', 'east', 'north', 'west')
 
 
@@ -187,8 +186,8 @@ def curtains(room: Room, world: World, side: str, opening: Opening) -> None:
             wall.box((x, -0.1, 1.2), (0.06, 0.05, 2.24), cloth, (0, 0, 38 * (-1) ** fold))
 
 
-def open_door(room: Room, world: World, side: str, opening: Opening, swing_deg: float) -> None:
-    """Add a door leaf that opens into the room, hinged at its left end seen from inside."""
+def door_leaf(room: Room, world: World, side: str, opening: Opening, swing_deg: float) -> None:
+    """Hang a door, open by an angle into the room, its hinges left as seen from inside."""
     width = opening.stop - opening.start
     hinge = room.on_wall(world, side, opening.start - 0.02, off=0.05).at(0, 0, -swing_deg)
     leaf = world.material('wood', 1.3, gloss=0.15)

@@ -31,10 +31,10 @@ def runs() -> dict[str, np.ndarray]:
 
 
 @pytest.fixture
-def small(tmp_path: Path, runs: dict, textures: Textures, monkeypatch) -> Path:
-    monkeypatch.setattr(apartment, 'make_textures', lambda seed: textures)
+def small(tmp_path: Path, runs: dict, textures: Textures) -> Path:
+    world, camera = build_apartment(textures, 0), apartment.camera_of(SIZE)
     few = {'seq-01': runs['seq-01'][::24], 'seq-02': runs['seq-02'][::40]}
-    apartment.write_runs(tmp_path / 'flat', 0, SIZE, few, progress=False)
+    apartment.write_runs(tmp_path / 'flat', world, few, camera, 0, progress=False)
     return tmp_path / 'flat'
 
 
