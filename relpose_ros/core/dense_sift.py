@@ -1,0 +1,151 @@
+"""
+Dense RootSIFT: SIFT descriptors on a regular grid at several scales, without keypoints.
+
+The definition is vl_phow's (VLFeat), the descriptor under DenseVLAD (Torii et al., "24/7 place
+recognition by view synthesis", CVPR 2015, section 5). Where vl_phow in its fast mode replaces the
+Gaussian window by one weight per bin, the window here is the exact one; it costs nothing, because
+window, bilinear interpolation and stride are together one small matrix per image axis.
+"""
+
+from collections.abc import Sequence
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ORIENTATIONS = 8
+BINS = 4  # along each side of a region
+DESCRIPTOR_SIZE = BINS * BINS * ORIENTATIONS
+
+SMOOTHING_PER_BIN = 1 / 6  # vl_phow: magnification 6
+WINDOW_BINS = 1.5  # vl_phow: standard deviation of the Gaussian window, in bins
+CLAMP = 0.2  # Lowe: no gradient may dominate
+
+
+def smallest_side_px(bin_sizes_px: Sequence[int]) -> int:
+    """Return the smallest image side on which one descriptor of each scale fits [px]."""
+    return BINS * max(bin_sizes_px) + 1
+
+
+def grid_px(side_px: int, bin_sizes_px: Sequence[int], stride_px: int) -> Tensor:
+    """
+    Return where descriptors are centred along an image side; all scales share the centres.
+
+    The largest region stays inside the image, and the grid sits in the middle of what is left.
+
+    :param side_px: width or height of the image.
+    :return: (n,), ascending [px].
+    """
+    free_px = side_px - smallest_side_px(bin_sizes_px)
+    first_px = BINS * max(bin_sizes_px) // 2 + free_px % stride_px // 2
+    return first_px + stride_px * torch.arange(free_px // stride_px + 1)
+
+
+def dense_root_sift(
+    grey: Tensor, bin_sizes_px: Sequence[int], stride_px: int, contrast_threshold: float
+) -> Tensor:
+    """
+    Describe a batch of images.
+
+    Orientation bin o is centred on the gradient direction o * 45 degrees from +u (right) towards
+    +v (down); dimensions are ordered orientation, row, column.
+
+    :param grey: (B, H, W) float in [0, 1]; the result is computed on its device.
+    :param bin_sizes_px: width of a bin of each scale; a region is 4 bins wide.
+    :param stride_px: distance of neighbouring descriptors.
+    :param contrast_threshold: a descriptor whose region has a lower mean gradient, in grey value
+        per pixel, is zero.
+    :return: (B, N, 128), L2 norm 1 or 0; scale by scale, rows of the grid, columns of the grid.
+    :raises ValueError: if the shape is wrong or the image smaller than a region.
+    """
+    smallest_px = smallest_side_px(bin_sizes_px)
+    if grey.ndim != 3 or min(grey.shape[1:]) < smallest_px:
+        raise ValueError(
+            f'grey: expected (B, H, W) with sides of at least {smallest_px} px, '
+            f'got {tuple(grey.shape)}'
+        )
+    rows = grid_px(grey.shape[1], bin_sizes_px, stride_px).to(grey)
+    columns = grid_px(grey.shape[2], bin_sizes_px, stride_px).to(grey)
+    scales = []
+    for bin_px in bin_sizes_px:
+        energy = _orientation_energy(_smoothed(grey, bin_px * SMOOTHING_PER_BIN))
+        bins = _pooled(energy, rows, columns, bin_px)
+        scales.append(_root_sift(bins, contrast_threshold))
+    # Kept as (B, 128, N) until here: sums over the 128 then run along contiguous memory.
+    return torch.cat(scales, dim=2).transpose(1, 2)
+
+
+def _smoothed(grey: Tensor, sigma_px: float) -> Tensor:
+    """Smooth with a Gaussian; the image's edge is continued. (B, H, W) -> (B, H, W)."""
+    radius = math.ceil(4 * sigma_px)
+    taps = [math.exp(-0.5 * (i / sigma_px) ** 2) for i in range(radius + 1)]
+    total = 2 * sum(taps) - taps[0]
+    padded = functional.pad(grey[:, None], 4 * (radius,), mode='replicate')[:, 0]
+    for dim in (1, 2):
+        # Adding shifted images is several times faster on a CPU than a convolution of one channel.
+        size = grey.shape[dim]
+        result = padded.narrow(dim, radius, size) * (taps[0] / total)
+        for i in range(1, radius + 1):
+            result.add_(padded.narrow(dim, radius - i, size), alpha=taps[i] / total)
+            result.add_(padded.narrow(dim, radius + i, size), alpha=taps[i] / total)
+        padded = result
+    return padded
+
+
+def _orientation_energy(grey: Tensor) -> Tensor:
+    """Share each gradient's length between its two nearest orientations. -> (B, 8, H, W)."""
+    gradient_v, gradient_u = torch.gradient(grey, dim=(1, 2))
+    length = torch.hypot(gradient_u, gradient_v)
+    bin_position = torch.atan2(gradient_v, gradient_u) * (ORIENTATIONS / (2 * math.pi))
+    lower = bin_position.floor()
+    to_upper = length * (bin_position - lower)
+    lower = lower.long()[:, None]
+    energy = grey.new_zeros(len(grey), ORIENTATIONS, *grey.shape[1:])
+    energy.scatter_(1, lower % ORIENTATIONS, (length - to_upper)[:, None])
+    energy.scatter_(1, (lower + 1) % ORIENTATIONS, to_upper[:, None])
+    return energy
+
+
+def _pooled(energy: Tensor, rows: Tensor, columns: Tensor, bin_px: int) -> Tensor:
+    """
+    Sum the energy into the bins of every descriptor.
+
+    :param energy: (B, 8, H, W).
+    :return: (B, 128, rows * columns).
+    """
+    by_row = _bin_weights(rows, energy.shape[2], bin_px)
+    by_column = _bin_weights(columns, energy.shape[3], bin_px)
+    bins = torch.matmul(torch.matmul(by_row, energy), by_column.T)
+    bins = bins.unflatten(3, (BINS, -1)).unflatten(2, (BINS, -1))  # (B, 8, 4, rows, 4, columns)
+    return bins.transpose(3, 4).reshape(len(energy), DESCRIPTOR_SIZE, -1)
+
+
+def _bin_weights(centres: Tensor, side_px: int, bin_px: int) -> Tensor:
+    """
+    Weight of each pixel along one axis in each bin: linear interpolation times Gaussian window.
+
+    A descriptor's weights sum to 1.
+
+    :param centres: (n,), of the descriptors [px].
+    :return: (4 * n, side_px), bin-major.
+    """
+    offset = torch.arange(side_px).to(centres) - centres[:, None]  # (n, side)
+    offset = offset / bin_px
+    window = torch.exp(-0.5 * (offset / WINDOW_BINS) ** 2)
+    bin_centre = torch.arange(BINS).to(centres)[:, None, None] - (BINS - 1) / 2
+    weights = (1 - (offset - bin_centre).abs()).clamp(min=0) * window  # (4, n, side)
+    return (weights / weights.sum((0, 2))[:, None]).flatten(0, 1)
+
+
+def _root_sift(bins: Tensor, contrast_threshold: float) -> Tensor:
+    """
+    Normalise descriptors: clamp as in SIFT, L1, square root; zero where contrast is low.
+
+    :param bins: (B, 128, n); a column's sum is the mean gradient of its region.
+    """
+    contrast = bins.sum(1, keepdim=True)
+    bins = torch.minimum(bins, CLAMP * torch.linalg.vector_norm(bins, dim=1, keepdim=True))
+    total = bins.sum(1, keepdim=True)
+    textured = (contrast >= contrast_threshold) & (total > 0)
+    return bins.mul_(torch.where(textured, 1 / total, 0)).sqrt_()
