@@ -119,10 +119,8 @@ def write_runs(
     torch.set_num_threads(1)
     try:
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-            done = pool.map(write, jobs)
-            bar = tqdm(done, 'rendering', len(jobs), unit='image', disable=not progress)
-            for _ in bar:
-                pass
+            written = pool.map(write, jobs)
+            list(tqdm(written, 'rendering', len(jobs), unit='image', disable=not progress))
     finally:
         torch.set_num_threads(threads)
     (partial / 'split.yaml').write_text(_split(camera, *runs.items()))
