@@ -9,6 +9,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare('relpose_ros'), 'config'])
@@ -36,7 +37,12 @@ PARAMETERS = {
 def relocalizer(context: LaunchContext) -> list[Node]:
     """Return the node, with those of its parameters that were given."""
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
-    parameters = {name: given[key] for key, name in PARAMETERS.items() if given[key]}
+    # Typed: launch would make a number out of a map called 12.
+    parameters = {
+        name: ParameterValue(given[key], value_type=str)
+        for key, name in PARAMETERS.items()
+        if given[key]
+    }
     node = Node(
         package='relpose_ros',
         executable='relocalizer_node',

@@ -59,15 +59,18 @@ def test_player_says_what_is_wrong(start, tmp_path: Path):
     image = tmp_path / 'one.png'
     cv2.imwrite(str(image), np.zeros((24, 32, 3), np.uint8))
     pinhole = 'intrinsics:=[30.0, 30.0, 16.0, 12.0]'
-    for arguments, expected in (
-        ((f'data:={tmp_path / "nowhere"}',), 'no such folder'),
-        ((f'data:={tmp_path / "nowhere"}', pinhole), 'no images'),
-        ((f'data:={tmp_path}', pinhole, 'timeout_s:=0.5'), 'no relocalizer listens'),
-    ):
+    expected = {
+        (f'data:={tmp_path / "nowhere"}',): 'no such folder',
+        (f'data:={tmp_path / "nowhere"}', pinhole): 'no images',
+        (f'data:={tmp_path}', pinhole, 'timeout_s:=0.5'): 'no relocalizer listens',
+    }
+    processes = {}
+    for arguments in expected:
         pairs = [word for argument in arguments for word in ('-p', argument)]
         remaps = ('-r', 'image:=/nobody/image')
-        process = start('image_player', *pairs, *remaps, **capture)
-        output, _ = process.communicate(timeout=30)
-        assert process.returncode == 1
-        assert expected in output
+        processes[arguments] = start('image_player', *pairs, *remaps, **capture)
+    for arguments, process in processes.items():
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 1, arguments
+        assert expected[arguments] in output
         assert 'Traceback' not in output
