@@ -129,6 +129,11 @@ class KeyframeMap:
         return self.manifest['map_frame']
 
     @property
+    def depth_count(self) -> int:
+        """Number of keyframes with depth."""
+        return self._query('SELECT count(depth) FROM keyframe')[0][0]
+
+    @property
     def ids(self) -> list[int]:
         """Ids of all keyframes, in the order they were added."""
         return [row[0] for row in self._query('SELECT id FROM keyframe ORDER BY id')]
@@ -241,6 +246,14 @@ class KeyframeMap:
         :raises MapError: if the map has no such keyframe.
         """
         return decoded_pose(self._existing('map_from_camera', keyframe_id)[0])
+
+    def stamp_ns(self, keyframe_id: int) -> int:
+        """
+        Read the time of a keyframe's image [ns].
+
+        :raises MapError: if the map has no such keyframe.
+        """
+        return self._existing('stamp_ns', keyframe_id)[0]
 
     def camera(self, keyframe_id: int) -> Camera:
         """

@@ -1,0 +1,27 @@
+# Without a ROS distribution: a virtual environment with real rclpy and messages from wheels.
+# Needs Python 3.10 to 3.12, gcc, g++, make.
+PYTHON ?= python3
+BIN := .venv/bin
+DATA ?=
+OUT ?= out/demo
+export AMENT_PREFIX_PATH := $(CURDIR)/.venv
+
+.PHONY: demo test lint clean
+demo: .venv/ready
+	$(BIN)/python -m relpose_ros demo --out $(OUT) $(if $(DATA),--data $(DATA))
+
+test: .venv/ready
+	$(BIN)/python -m pytest -q test
+
+lint: .venv/ready
+	$(BIN)/python -m pytest -q test/test_lint.py
+
+.venv/ready: config/venv/requirements.txt config/venv/build_tf2_msgs.sh setup.py
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --no-input -r config/venv/requirements.txt
+	config/venv/build_tf2_msgs.sh .venv
+	$(BIN)/python -m pip install --quiet --no-input --no-deps --no-build-isolation -e .
+	touch $@
+
+clean:
+	rm -rf .venv out build install log

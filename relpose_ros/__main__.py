@@ -1,0 +1,52 @@
+"""Command line of relpose_ros: `python -m relpose_ros COMMAND`."""
+
+import argparse
+from collections.abc import Sequence
+import logging
+import sys
+
+from relpose_ros.tools import build_map, demo, evaluate, inspect_map, localize
+
+COMMANDS = {
+    'demo': demo,
+    'build-map': build_map,
+    'inspect-map': inspect_map,
+    'localize': localize,
+    'evaluate': evaluate,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run a command.
+
+    :return: exit code: 0, or 1 after one line on stderr about what the user can mend.
+    """
+    parser = argparse.ArgumentParser(
+        prog='relpose_ros', description='Tells a robot where it is from one camera image.'
+    )
+    commands = parser.add_subparsers(metavar='COMMAND', required=True)
+    for name, module in COMMANDS.items():
+        summary = module.__doc__.strip().splitlines()[0]
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=module.__doc__,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    parsed = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format='%(message)s')
+    try:
+        parsed.run(parsed)
+    except (ValueError, OSError) as error:
+        print(f'relpose_ros: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
