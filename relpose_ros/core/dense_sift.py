@@ -65,12 +65,12 @@ def dense_root_sift(
             f'grey: expected (B, H, W) with sides of at least {smallest_px} px, '
             f'got {tuple(grey.shape)}'
         )
-    rows = grid_px(grey.shape[1], bin_sizes_px, stride_px).to(grey)
-    columns = grid_px(grey.shape[2], bin_sizes_px, stride_px).to(grey)
+    rows = grid_px(grey.shape[1], bin_sizes_px, stride_px)
+    columns = grid_px(grey.shape[2], bin_sizes_px, stride_px)
     scales = []
     for bin_px in bin_sizes_px:
         energy = _orientation_energy(_smoothed(grey, bin_px * SMOOTHING_PER_BIN))
-        bins = _pooled(energy, rows, columns, bin_px)
+        bins = _pooled(energy, rows, columns, bin_px, stride_px)
         scales.append(_root_sift(bins, contrast_threshold))
     # Kept as (B, 128, N) until here: sums over the 128 then run along contiguous memory.
     return torch.cat(scales, dim=2).transpose(1, 2)
@@ -107,35 +107,41 @@ def _orientation_energy(grey: Tensor) -> Tensor:
     return energy
 
 
-def _pooled(energy: Tensor, rows: Tensor, columns: Tensor, bin_px: int) -> Tensor:
+def _pooled(energy: Tensor, rows: Tensor, columns: Tensor, bin_px: int, stride_px: int) -> Tensor:
     """
     Sum the energy into the bins of every descriptor.
 
     :param energy: (B, 8, H, W).
     :return: (B, 128, rows * columns).
     """
-    by_row = _bin_weights(rows, energy.shape[2], bin_px)
-    by_column = _bin_weights(columns, energy.shape[3], bin_px)
-    bins = torch.matmul(torch.matmul(by_row, energy), by_column.T)
-    bins = bins.unflatten(3, (BINS, -1)).unflatten(2, (BINS, -1))  # (B, 8, 4, rows, 4, columns)
-    return bins.transpose(3, 4).reshape(len(energy), DESCRIPTOR_SIZE, -1)
+    kernel = _bin_weights(bin_px).to(energy)  # (4, reach)
+    batch, _, height, width = energy.shape
+    image = energy.reshape(batch * ORIENTATIONS, 1, height, width)
+    image = _padded(image, (int(columns[0]), int(rows[0])), kernel.shape[1])
+    bins = functional.conv2d(image, kernel[:, None, :, None], stride=(stride_px, 1))
+    bins = bins[:, :, : len(rows)].flatten(0, 1)[:, None]  # (B * 8 * 4, 1, rows, W)
+    bins = functional.conv2d(bins, kernel[:, None, None, :], stride=(1, stride_px))
+    return bins[..., : len(columns)].reshape(batch, DESCRIPTOR_SIZE, -1)
 
 
-def _bin_weights(centres: Tensor, side_px: int, bin_px: int) -> Tensor:
+def _padded(image: Tensor, first_px: tuple[int, int], reach_px: int) -> Tensor:
+    """Shift the image so that the first descriptor's reach begins at its corner, zero outside."""
+    left, top = (reach_px // 2 - px for px in first_px)
+    return functional.pad(image, (left, reach_px, top, reach_px))
+
+
+def _bin_weights(bin_px: int) -> Tensor:
     """
     Weight of each pixel along one axis in each bin: linear interpolation times Gaussian window.
 
-    A descriptor's weights sum to 1.
-
-    :param centres: (n,), of the descriptors [px].
-    :return: (4 * n, side_px), bin-major.
+    :return: (4, reach), the descriptor's centre in the middle; the sum is 1.
     """
-    offset = torch.arange(side_px).to(centres) - centres[:, None]  # (n, side)
-    offset = offset / bin_px
+    reach_px = round((BINS + 1) / 2 * bin_px)
+    offset = torch.arange(-reach_px, reach_px + 1) / bin_px
     window = torch.exp(-0.5 * (offset / WINDOW_BINS) ** 2)
-    bin_centre = torch.arange(BINS).to(centres)[:, None, None] - (BINS - 1) / 2
-    weights = (1 - (offset - bin_centre).abs()).clamp(min=0) * window  # (4, n, side)
-    return (weights / weights.sum((0, 2))[:, None]).flatten(0, 1)
+    bin_centre = torch.arange(BINS)[:, None] - (BINS - 1) / 2
+    weights = (1 - (offset - bin_centre).abs()).clamp(min=0) * window
+    return weights / weights.sum()
 
 
 def _root_sift(bins: Tensor, contrast_threshold: float) -> Tensor:

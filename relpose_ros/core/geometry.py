@@ -73,7 +73,8 @@ def quaternion_xyzw(rotation: np.ndarray) -> np.ndarray:
     :param rotation: (3, 3).
     :return: (4,), x y z w, unit norm.
     """
-    return Rotation.from_matrix(rotation).as_quat(canonical=True)
+    quat_xyzw = Rotation.from_matrix(rotation).as_quat()
+    return -quat_xyzw if quat_xyzw[3] < 0 else quat_xyzw
 
 
 def rotation_from_quaternion(quat_xyzw: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ from relpose_ros.core.map_file import (
     MapError,
     SCHEMA_VERSION,
 )
-from relpose_ros.core.vlad import Vocabulary
+from relpose_ros.core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class KeyframeMap:
 
     @property
     def depth_count(self) -> int:
-        """Number of keyframes with depth."""
+        """Return the number of keyframes with depth."""
         return self._query('SELECT count(depth) FROM keyframe')[0][0]
 
     @property
@@ -160,9 +160,7 @@ class KeyframeMap:
         :raises MapError: if the file cannot be written.
         """
         if any(camera.distortion):
-            raise ValueError(
-                'camera: expected no distortion (see core.camera.rectified)'
-            )
+            raise ValueError('camera: expected no distortion (see core.camera.rectified)')
         if descriptor.shape != (self.vocabulary.dimensions,):
             raise ValueError(
                 f'descriptor: expected ({self.vocabulary.dimensions},), got {descriptor.shape}'

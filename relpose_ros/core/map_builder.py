@@ -1,14 +1,15 @@
 """From posed images to a map."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from relpose_ros.core.camera import rectified
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.core.vlad import DenseVlad, DenseVladConfig, learn_vocabulary, Vocabulary
+from relpose_ros.core.vlad import DenseVlad, learn_vocabulary
+from relpose_ros.core.vocabulary import DenseVladConfig, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,25 +62,30 @@ def build_map(
 
 def learn_from_keyframes(
     path: Path,
-    config: DenseVladConfig | None = None,
+    words: bool = False,
     device: str = 'cpu',
     progress: Callable[[int, int], None] | None = None,
-) -> Vocabulary:
+) -> None:
     """
-    Learn a vocabulary from a map's own keyframes and describe them anew with it.
+    Learn the whitening of the descriptor from a map's own keyframes; describe them anew with it.
 
     :param path: the map; changed in one transaction, at the end.
+    :param words: learn the visual words too, instead of keeping those that the map has.
     :param progress: called with the number of descriptions done and to do.
     :raises MapError: if the map cannot be used or is empty.
     """
     with KeyframeMap.edit(path) as keyframe_map:
         keyframe_map.require_keyframes()
-        images = _KeyframeImages(keyframe_map)
+        present = keyframe_map.vocabulary
+        whitened = replace(present.config, max_dimensions=DenseVladConfig().max_dimensions)
         vocabulary = learn_vocabulary(
-            images, config or DenseVladConfig(), device=device, progress=progress
+            _KeyframeImages(keyframe_map),
+            whitened,
+            device=device,
+            progress=progress,
+            centres=None if words else present.centres,
         )
         keyframe_map.replace_vocabulary(vocabulary, DenseVlad(vocabulary, device).describe)
-    return vocabulary
 
 
 class _KeyframeImages(Sequence[np.ndarray]):

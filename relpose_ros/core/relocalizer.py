@@ -18,13 +18,15 @@ class RelocalizerConfig:
     """
     Settings of the method.
 
-    :param candidates: nearest keyframes that are matched with an image.
+    :param candidates: nearest keyframes that may be matched with an image.
+    :param batch: keyframes matched at once; the first batch that gives a pose is the last.
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
     :param cached_keyframes: keyframes whose features are kept in memory.
     """
 
-    candidates: int = field(default=5, metadata={'range': (1, 100)})
+    candidates: int = field(default=30, metadata={'range': (1, 1000)})
+    batch: int = field(default=5, metadata={'range': (1, 100)})
     min_similarity: float = field(default=0.0, metadata={'range': (-1.0, 1.0)})
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
     cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
@@ -127,16 +129,29 @@ class Relocalizer:
             )
             return Rejection(Reason.NO_SIMILAR_KEYFRAME, detail, candidates, latency_s)
         query = self._estimator.features(rgb, camera, None)
-        keyframes = [self._keyframe_features(candidate.keyframe_id) for candidate in similar]
         lap('features')
-        estimates = self._estimator.estimate(query, keyframes)
+        keyframe_id, estimate = self._best_estimate(query, similar)
         lap('match')
-        best = max(range(len(similar)), key=lambda i: _rank(estimates[i]))
-        return self._conclusion(similar[best].keyframe_id, estimates[best], candidates, latency_s)
+        return self._conclusion(keyframe_id, estimate, candidates, latency_s)
 
     def _candidates(self, descriptor: np.ndarray) -> tuple[Candidate, ...]:
         ids, similarity = self._map.nearest(descriptor, self._config.candidates)
         return tuple(Candidate(int(i), float(s)) for i, s in zip(ids, similarity, strict=True))
+
+    def _best_estimate(
+        self, query: Any, candidates: list[Candidate]
+    ) -> tuple[int, RelativePose | NoRelativePose]:
+        """Match batch by batch, the most similar first, until one gives a metric pose."""
+        best: list[tuple[int, RelativePose | NoRelativePose]] = []
+        for start in range(0, len(candidates), self._config.batch):
+            ids = [c.keyframe_id for c in candidates[start : start + self._config.batch]]
+            keyframes = [self._keyframe_features(keyframe_id) for keyframe_id in ids]
+            estimates = self._estimator.estimate(query, keyframes)
+            # Of equals the first stays: the most similar keyframe's reason is the one to tell.
+            best = [max([*best, *zip(ids, estimates, strict=True)], key=_rank)]
+            if _rank(best[0])[0]:
+                break
+        return best[0]
 
     def _conclusion(
         self,
@@ -171,7 +186,8 @@ class Relocalizer:
         return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
 
 
-def _rank(estimate: RelativePose | NoRelativePose) -> tuple[bool, float]:
+def _rank(found: tuple[int, RelativePose | NoRelativePose]) -> tuple[bool, float]:
+    estimate = found[1]
     if isinstance(estimate, NoRelativePose):
         return False, -1.0
     return estimate.metric, estimate.support

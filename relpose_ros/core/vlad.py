@@ -95,10 +95,10 @@ def aggregate(descriptors: Tensor, centres: Tensor) -> Tensor:
     # |x - c|^2 is least where x.c - |c|^2 / 2 is largest.
     offset = -0.5 * centres.square().sum(1)
     words = torch.addmm(offset, descriptors, centres.T).argmax(1)
-    textured = (descriptors.sum(1) > 0).to(descriptors)
-    members = descriptors.new_zeros(len(descriptors), len(centres))
-    members.scatter_(1, words[:, None], textured[:, None])
-    residuals = members.T @ descriptors - members.sum(0)[:, None] * centres
+    textured = descriptors.sum(1) > 0
+    words, descriptors = words[textured], descriptors[textured]
+    sums = torch.zeros_like(centres).index_add_(0, words, descriptors)
+    residuals = sums - words.bincount(minlength=len(centres))[:, None] * centres
     return functional.normalize(functional.normalize(residuals, dim=1).flatten(), dim=0)
 
 

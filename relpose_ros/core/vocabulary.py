@@ -31,7 +31,7 @@ class DenseVladConfig:
 
     max_side_px: int = 640
     bin_sizes_px: tuple[int, ...] = (4, 6, 8, 10)
-    stride_px: int = 8
+    stride_px: int = 12
     contrast_threshold: float = 0.005
     words: int = 128
     max_dimensions: int = 4096

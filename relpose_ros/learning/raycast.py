@@ -31,7 +31,7 @@ class Bundles:
     direction: Tensor
 
     def points(self, t: Tensor) -> Tensor:
-        """Return the points (M, 3, R) at t (M, R)."""
+        """Return where the rays are at t (M, R), as (M, 3, R)."""
         return self.origin[:, :, None] + t[:, None] * self.direction
 
     def select(self, chosen: Tensor) -> 'Bundles':

@@ -1,7 +1,7 @@
 r"""
 Build a map from a rosbag2 recording or from a folder in 7-Scenes layout.
 
-Examples:
+For example:
   relpose_ros build-map office.relmap bag/ --image-topic /camera/image_raw
   relpose_ros build-map office.relmap bag/ --image-topic /camera/color/image_raw \
       --depth-topic /camera/aligned_depth_to_color/image_raw --pose-topic /odom
@@ -27,6 +27,8 @@ from relpose_ros.tools.options import add_device, existing_folder
 from relpose_ros.tools.progress import Progress
 from tqdm import tqdm
 
+VOCABULARIES = ('whitened', 'shipped', 'learned')
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -41,9 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bag.add_argument('--min-distance', type=float, default=0.2, metavar='M', help='default: 0.2')
     bag.add_argument('--min-angle', type=float, default=5.0, metavar='DEG', help='default: 5')
     parser.add_argument(
-        '--default-vocabulary',
-        action='store_true',
-        help="describe keyframes with the package's vocabulary instead of one learned from them",
+        '--vocabulary',
+        choices=VOCABULARIES,
+        default='whitened',
+        help="the package's visual words and their whitening learned from the keyframes (the "
+        'default), the words alone, or both learned from the keyframes',
     )
     add_device(parser)
 
@@ -53,9 +57,11 @@ def run(arguments: argparse.Namespace) -> None:
     device = chosen_device(arguments.device)
     images, map_frame = _keyframes(arguments)
     built = build_map(arguments.map, images, default_vocabulary(), map_frame, device)
-    if not arguments.default_vocabulary:
-        with Progress('Learning the vocabulary') as progress:
-            learn_from_keyframes(arguments.map, device=device, progress=progress)
+    if arguments.vocabulary != 'shipped':
+        with Progress('Learning') as progress:
+            learn_from_keyframes(
+                arguments.map, arguments.vocabulary == 'learned', device, progress
+            )
     for name in built.without_texture:
         print(f'left out {name}: it shows no texture')
     size_mb = arguments.map.stat().st_size / 1e6

@@ -1,7 +1,7 @@
 """
 Build a map, start the relocalizer, play a camera to it, and show what it publishes.
 
-Examples:
+For example:
   relpose_ros demo
   relpose_ros demo --data 7scenes/redkitchen --out out/redkitchen
 

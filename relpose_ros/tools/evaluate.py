@@ -1,7 +1,7 @@
 """
 Evaluate relocalization on a folder in 7-Scenes layout.
 
-Examples:
+For example:
   relpose_ros evaluate 7scenes/redkitchen --json result.json --report out/redkitchen
   relpose_ros evaluate 7scenes/redkitchen --map redkitchen.relmap
 
@@ -66,10 +66,10 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def map_keyframes(path: Path, split: Split, device: str) -> None:
-    """Map the keyframes of a split, with a vocabulary learned from them."""
+    """Map the keyframes of a split, with build-map's defaults."""
     images = tqdm(split.keyframes, 'Keyframes', unit='image')
     build_map(path, images, default_vocabulary(), device=device)
-    with Progress('Learning the vocabulary') as progress:
+    with Progress('Learning') as progress:
         learn_from_keyframes(path, device=device, progress=progress)
 
 

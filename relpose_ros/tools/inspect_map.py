@@ -1,7 +1,7 @@
 """
 Say what is in a map.
 
-Example:
+For example:
   relpose_ros inspect-map office.relmap --list
 """
 

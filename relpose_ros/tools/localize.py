@@ -1,7 +1,7 @@
 """
 Localize image files in a map.
 
-Example:
+For example:
   relpose_ros localize office.relmap photo.jpg --intrinsics 525 525 319.5 239.5
 
 Prints one line of JSON per image: the pose of the camera in the map (optical frame: x right,
