@@ -4,6 +4,7 @@ import argparse
 from collections.abc import Sequence
 import logging
 import sys
+from typing import NoReturn
 
 from relpose_ros.tools import build_map, demo, evaluate, inspect_map, localize
 
@@ -16,13 +17,21 @@ COMMANDS = {
 }
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line, like all other errors, what is wrong with a call."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f'{self.prog}: {message} (see --help)\n')
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run a command.
 
     :return: exit code: 0, or 1 after one line on stderr about what the user can mend.
+    :raises SystemExit: with 2, after one line on stderr, if the call itself is wrong.
     """
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog='relpose_ros', description='Tells a robot where it is from one camera image.'
     )
     commands = parser.add_subparsers(metavar='COMMAND', required=True)

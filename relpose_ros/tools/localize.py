@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     with KeyframeMap.open(arguments.map) as keyframe_map:
         relocalizer = Relocalizer(keyframe_map, estimator, device=device)
         for path in arguments.images:
-            bgr = cv2.imread(str(path))
+            bgr = cv2.imread(str(path)) if path.is_file() else None  # OpenCV says so itself
             if bgr is None:
                 raise ValueError(f'{path}: cannot be read as an image')
             camera = Camera(bgr.shape[1], bgr.shape[0], *arguments.intrinsics)

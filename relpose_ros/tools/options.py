@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+import sys
 
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.estimators import chosen_device, DEVICES, ESTIMATORS, load_estimator
@@ -44,7 +45,8 @@ def estimator_from(arguments: argparse.Namespace) -> tuple[Estimator, str]:
     """
     device = chosen_device(arguments.device)
     if arguments.estimator == 'network' and arguments.weights == UNTRAINED:
-        print('The weights are UNTRAINED: the poses mean nothing.')
+        # Not on stdout: `localize` writes JSON there.
+        print('The weights are UNTRAINED: the poses mean nothing.', file=sys.stderr)
         return NetworkEstimator(untrained_network(), UNTRAINED, device), device
     return load_estimator(arguments.estimator, arguments.weights, device), device
 

@@ -1,0 +1,124 @@
+"""The running node is evaluated: three processes on topics, and the truth beside them."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+import os
+from pathlib import Path
+import sys
+import time
+
+import cv2
+import numpy as np
+import pytest
+from relpose_ros.core.geometry import position_error_m, rotation_error_rad
+from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.datasets.seven_scenes import read_split
+from relpose_ros.evaluation.live import Answer, outcomes, play, shared_file
+from relpose_ros.evaluation.metrics import summary
+
+STAGES = ['prepare', 'describe', 'search', 'features', 'match']
+FOREIGN = 'seq-01/frame-000002'  # of another wall
+SPLIT = """
+layout: 7scenes
+camera: {focal_px: 280, principal_point_px: [160, 120]}
+keyframes: {sequence: seq-01, start: 0, stop: 1}
+queries: {sequence: seq-01, start: 0, stop: 4}
+"""
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory, photograph) -> Path:
+    """Write four queries; the map comes from elsewhere."""
+    folder = tmp_path_factory.mktemp('recording')
+    views = [photograph(-0.9, 0.1, 4), photograph(0.3), photograph(0, seed=1), photograph(1.0)]
+    (folder / 'seq-01').mkdir()
+    (folder / 'split.yaml').write_text(SPLIT)
+    for number, view in enumerate(views):
+        stem = str(folder / 'seq-01' / f'frame-{number:06d}')
+        cv2.imwrite(f'{stem}.color.png', view.rgb[..., ::-1])
+        cv2.imwrite(f'{stem}.depth.png', np.rint(view.depth_m * 1000).astype(np.uint16))
+        np.savetxt(f'{stem}.pose.txt', view.map_from_camera)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch) -> Path:
+    """Return a folder for records and logs, with a space in its name."""
+    pytest.importorskip('rclpy')
+    if 'AMENT_PREFIX_PATH' not in os.environ:
+        monkeypatch.setenv('AMENT_PREFIX_PATH', sys.prefix)
+    folder = tmp_path / 'my records'
+    folder.mkdir()
+    return folder
+
+
+def node_processes() -> Iterator[str]:
+    """Yield the command lines of this process's children that are nodes."""
+    for status in Path('/proc').glob('[0-9]*/stat'):
+        try:
+            parent = int(status.read_text().rpartition(')')[2].split()[1])
+            command = (status.parent / 'cmdline').read_text().replace('\0', ' ')
+        except OSError:
+            continue  # has ended meanwhile
+        if parent == os.getpid() and 'relpose_ros.nodes.' in command:
+            yield command
+
+
+def test_every_query_is_answered_over_topics(recording, wall_map, out):
+    parameters = {'map_path': wall_map, 'estimator': 'geometric', 'reliability': 'reliable'}
+    with ThreadPoolExecutor() as pool:
+        playing = pool.submit(play, recording, 'queries', 0.0, out, parameters)
+        at_once = 0
+        while not playing.done():
+            at_once = max(at_once, len(list(node_processes())))
+            time.sleep(0.2)
+    answers = playing.result()
+    assert at_once == 3
+    assert list(node_processes()) == []
+    queries = read_split(recording).queries
+    assert list(answers) == [query.name for query in queries]
+    for query in queries:
+        answer = answers[query.name]
+        assert set(answer.candidates) == {1, 2, 3, 4, 5}
+        assert list(answer.latency_s) == STAGES
+        assert 0 < sum(answer.latency_s.values()) < 20
+        if query.name == FOREIGN:
+            assert answer.result in ('few_matches', 'no_consistent_pose')
+            assert answer.map_from_query is None and answer.keyframe_id is None
+            continue
+        assert answer.result == 'accepted'
+        assert position_error_m(answer.map_from_query, query.map_from_camera) < 0.02
+        assert rotation_error_rad(answer.map_from_query, query.map_from_camera) < np.radians(0.5)
+        assert answer.keyframe_id in answer.candidates
+
+    with KeyframeMap.open(wall_map) as keyframe_map:
+        judged = list(outcomes(queries, answers, keyframe_map))
+    for each in judged:
+        assert each.reason == (answers[FOREIGN].result if each.name == FOREIGN else None)
+        assert each.rejected or each.shared_view > 0.4
+    result = summary(judged, 'geometric', None)
+    assert (result['queries'], result['rejected'], result['within_5cm_5deg']) == (4, 1, 0.75)
+
+
+def test_a_relocalizer_that_cannot_start_is_reported_with_its_log(recording, out):
+    log = out / 'relocalizer_node.log'
+    with pytest.raises(ValueError, match='the relocalizer ended: see') as caught:
+        play(recording, 'queries', 0.0, out, {'map_path': out / 'absent.relmap'})
+    assert str(log) in str(caught.value)
+    assert 'absent.relmap: no such map file' in log.read_text()
+    assert list(node_processes()) == []
+
+
+def test_a_query_without_an_answer_is_an_error(recording, wall_map):
+    queries = read_split(recording).queries
+    answers = {queries[0].name: Answer('few_matches', (), {})}
+    with KeyframeMap.open(wall_map) as keyframe_map:
+        judged = outcomes(queries, answers, keyframe_map)
+        first = next(judged)
+        assert (first.reason, first.shared_view) == ('few_matches', 0)
+        with pytest.raises(ValueError, match='frame-000001: the relocalizer did not answer'):
+            next(judged)
+
+
+def test_shared_files_are_found_in_the_source_tree():
+    assert shared_file('fastdds_large_images.xml').is_file()
