@@ -67,9 +67,15 @@ class NoRelativePose:
 
 
 class Estimator(Protocol):
-    """Estimates the pose of one query relative to several keyframes."""
+    """
+    Estimates the pose of one query relative to several keyframes.
 
-    identity: str
+    :param name: 'geometric' or 'network'.
+    :param weights: content hash of the network's weights, or 'untrained'; None without weights.
+    """
+
+    name: str
+    weights: str | None
 
     def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
         """

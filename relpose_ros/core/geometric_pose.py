@@ -52,7 +52,8 @@ class GeometricEstimator:
     gives rotation and direction.
     """
 
-    identity = 'geometric'
+    name = 'geometric'
+    weights = None
 
     def __init__(self, config: GeometricConfig | None = None, device: str = 'cpu') -> None:
         """Create the detector; `device` is where descriptors are compared."""

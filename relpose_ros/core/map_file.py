@@ -98,8 +98,15 @@ def connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def decoded_pose(blob: bytes) -> np.ndarray:
-    """Return the (4, 4) transform that was stored as float64, row by row."""
-    return np.frombuffer(blob, '<f8').reshape(4, 4).copy()
+    """
+    Return the (4, 4) transform that was stored as float64, row by row.
+
+    :raises MapError: if it is damaged.
+    """
+    try:
+        return np.frombuffer(blob, '<f8').reshape(4, 4).copy()
+    except ValueError as error:
+        raise _damaged('pose') from error
 
 
 def encoded_camera(camera: Camera) -> str:
@@ -108,9 +115,16 @@ def encoded_camera(camera: Camera) -> str:
 
 
 def decoded_camera(text: str) -> Camera:
-    """Return the camera that was stored as JSON."""
-    fields = json.loads(text)
-    return Camera(**{**fields, 'distortion': tuple(fields['distortion'])})
+    """
+    Return the camera that was stored as JSON.
+
+    :raises MapError: if it is damaged.
+    """
+    try:
+        fields = json.loads(text)
+        return Camera(**{**fields, 'distortion': tuple(fields['distortion'])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise _damaged('camera') from error
 
 
 def encoded_image(rgb: np.ndarray) -> bytes:
@@ -126,10 +140,7 @@ def decoded_image(jpeg: bytes) -> np.ndarray:
 
     :raises MapError: if it is damaged.
     """
-    bgr = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if bgr is None:
-        raise MapError('the image of a keyframe cannot be read: the map is damaged')
-    return np.ascontiguousarray(bgr[..., ::-1])
+    return np.ascontiguousarray(_decoded('image', jpeg, cv2.IMREAD_COLOR)[..., ::-1])
 
 
 def encoded_depth(depth_m: np.ndarray, camera: Camera) -> bytes:
@@ -149,6 +160,20 @@ def encoded_depth(depth_m: np.ndarray, camera: Camera) -> bytes:
 
 
 def decoded_depth(png: bytes) -> np.ndarray:
-    """Return the stored depth, (H, W) float32, 0 where unknown [m]."""
-    millimetres = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_UNCHANGED)
-    return millimetres.astype(np.float32) / 1000
+    """
+    Return the stored depth, (H, W) float32, 0 where unknown [m].
+
+    :raises MapError: if it is damaged.
+    """
+    return _decoded('depth', png, cv2.IMREAD_UNCHANGED).astype(np.float32) / 1000
+
+
+def _decoded(name: str, data: bytes, flags: int) -> np.ndarray:
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    if pixels is None:
+        raise _damaged(name)
+    return pixels
+
+
+def _damaged(name: str) -> MapError:
+    return MapError(f'the {name} of a keyframe cannot be read: the map is damaged')

@@ -38,13 +38,15 @@ class NetworkFeatures:
 class NetworkEstimator:
     """The paper's method: metric pose from one keyframe, without depth."""
 
+    name = 'network'
+
     def __init__(self, network: RelativePoseNetwork, weights: str, device: str = 'cpu') -> None:
         """
         Put the network on a device.
 
         :param weights: content hash of the weights, or 'untrained'.
         """
-        self.identity = f'network {weights}'
+        self.weights = weights
         self._network = network.eval().to(device)
         self._device = device
 

@@ -125,14 +125,20 @@ def metres_from_millimetres(depth_mm: np.ndarray) -> np.ndarray:
     return np.where(depth_mm == 65535, 0, depth_mm).astype(np.float32) / 1000
 
 
-def camera_from_info(msg: Any) -> Camera:
+def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
     """
-    Read the camera of the unrectified image from a sensor_msgs/CameraInfo (K and D).
+    Read a camera from a sensor_msgs/CameraInfo: K and D, or P of the rectified image.
 
-    :param msg: a message with width, height, k, d and distortion_model.
+    :param msg: a message with width, height, k, d, p and distortion_model.
+    :param rectified: the image is image_rect; its camera info still carries the lens's D.
     :raises ValueError: if the camera is not calibrated, a number is not finite, or the distortion
         is unknown.
     """
+    if rectified:
+        p = [float(value) for value in msg.p]
+        if not any(p):
+            raise ValueError('camera_info: rectified images need P, which is all zero')
+        return Camera(msg.width, msg.height, p[0], p[5], p[2], p[6])
     k = [float(value) for value in msg.k]
     if not any(k):
         raise ValueError('camera_info: the camera is not calibrated (K is all zero)')

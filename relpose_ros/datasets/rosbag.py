@@ -43,6 +43,7 @@ class BagImages:
     :param path: the bag's folder.
     :param image_topic: Image or CompressedImage.
     :param camera_info_topic: CameraInfo of these images.
+    :param rectified: images are rectified already (image_rect): see camera_from_info.
     :param depth_topic: Image with depth registered to these images; None without depth.
     :param pose_topic: topic of poses; None takes them from TF.
     :param map_frame: the map's frame in TF; with a pose topic its messages name it.
@@ -59,6 +60,7 @@ class BagImages:
         image_topic: str,
         camera_info_topic: str,
         *,
+        rectified: bool = False,
         depth_topic: str | None = None,
         pose_topic: str | None = None,
         map_frame: str = 'map',
@@ -68,6 +70,7 @@ class BagImages:
         self._path = Path(path)
         self._image_topic = image_topic
         self._info_topic = camera_info_topic
+        self._rectified = rectified
         self._depth_topic = depth_topic
         self.map_frame = map_frame
         self.skipped: Counter[str] = Counter()
@@ -130,7 +133,7 @@ class BagImages:
             name=str(stamp_ns),
             stamp_ns=stamp_ns,
             rgb=rgb,
-            camera=image_messages.camera_from_info(info),
+            camera=image_messages.camera_from_info(info, self._rectified),
             map_from_camera=map_from_camera,
             depth_m=None if depth is None else image_messages.depth_from_image(depth),
         )

@@ -28,15 +28,20 @@ class CameraInput:
     """
 
     def __init__(
-        self, node: Node, reliability: str, callback: Callable[[Image | CompressedImage], None]
+        self,
+        node: Node,
+        reliability: str,
+        rectified: bool,
+        callback: Callable[[Image | CompressedImage], None],
     ) -> None:
         """
         Subscribe.
 
         :param reliability: 'best_effort' or 'reliable'.
+        :param rectified: whether the images are (see camera_from_info).
         :param callback: called with the newest image, once camera info has come.
         """
-        self._node, self._callback = node, callback
+        self._node, self._rectified, self._callback = node, rectified, callback
         # Depth 1: while one image is worked on, the newest waits and the others are gone.
         self._qos = QoSProfile(depth=1, reliability=ReliabilityPolicy[reliability.upper()])
         # A remapped image takes its compressed companion along, as image_transport names it.
@@ -64,7 +69,7 @@ class CameraInput:
         :raises ValueError: if one of them cannot be used, or they do not fit.
         """
         rgb = rgb_from_image(msg) if isinstance(msg, Image) else rgb_from_compressed(msg)
-        camera = camera_from_info(self._info)
+        camera = camera_from_info(self._info, self._rectified)
         return checked_rgb(rgb, camera), camera
 
     def checked(self) -> Report:

@@ -8,6 +8,7 @@ from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
 STALL_S = 3.0
 ACCEPTED = 'accepted'
 BAD_INPUT = 'bad_input'
+MAP_UNREADABLE = 'map_unreadable'
 NO_INPUT = 'no_input'
 WAITING = 'waiting'
 
@@ -24,7 +25,8 @@ class Report:
     The part of a diagnostic status that differs from image to image.
 
     :param level: DiagnosticStatus.OK, WARN or ERROR.
-    :param result: 'accepted', the reason of a rejection, 'bad_input', 'no_input' or 'waiting'.
+    :param result: 'accepted', the reason of a rejection, 'bad_input', 'map_unreadable',
+        'no_input' or 'waiting'.
     :param detail: a sentence for a person.
     :param values: figures by name.
     """
@@ -55,13 +57,14 @@ def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
     return Report(DiagnosticStatus.OK, ACCEPTED, detail, values)
 
 
-def report_of_bad_input(error: ValueError, stamp_ns: int) -> Report:
+def report_of_error(result: str, error: ValueError, stamp_ns: int) -> Report:
     """
-    Report an image that could not be used.
+    Report an image that could not be worked on.
 
+    :param result: BAD_INPUT or MAP_UNREADABLE.
     :param stamp_ns: the image's stamp [ns].
     """
-    return Report(DiagnosticStatus.ERROR, BAD_INPUT, str(error), {'image_stamp': str(stamp_ns)})
+    return Report(DiagnosticStatus.ERROR, result, str(error), {'image_stamp': str(stamp_ns)})
 
 
 def status(name: str, report: Report, identity: dict[str, str]) -> DiagnosticStatus:

@@ -29,6 +29,8 @@ class NodeConfig:
     :param device: where torch computes; auto is CUDA where there is one.
     :param max_rate_hz: localize at most so often [Hz]; 0 for as often as the device can.
     :param reliability: QoS of the image and camera_info subscriptions.
+    :param rectified: images are rectified already (image_rect): P is used instead of K, and no
+        distortion.
     :param tf_mode: keyframe for map -> keyframe_<id> -> <camera>_relocalized on TF, or none.
     :param autostart: configure and activate without a lifecycle manager.
     :raises ValueError: if a value is not one of its choices.
@@ -42,6 +44,7 @@ class NodeConfig:
     reliability: str = field(
         default='best_effort', metadata={'choices': ('best_effort', 'reliable')}
     )
+    rectified: bool = False
     tf_mode: str = field(default='keyframe', metadata={'choices': ('keyframe', 'none')})
     autostart: bool = field(default=True, metadata={'read_only': True})
 

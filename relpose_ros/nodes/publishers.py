@@ -41,9 +41,11 @@ class Publishers:
 
         :param tf_mode: 'keyframe' or 'none'.
         :param identity: what every diagnostic status says: map, estimator, device.
+        :raises MapError: if the map cannot be read; then there are no publishers.
         """
         self._node, self._map, self._identity = node, keyframe_map, identity
         self._tf_mode = tf_mode
+        frusta = self._frusta('keyframes', keyframe_map.ids)
         self._keyframe_transforms: dict[int, TransformStamped] = {}
         self._relative_pose = node.create_publisher(PoseStamped, '~/relative_pose', DEPTH)
         self._pose = node.create_publisher(PoseWithCovarianceStamped, '~/pose', DEPTH)
@@ -54,7 +56,7 @@ class Publishers:
         # tf2_ros' broadcasters do no more than this, and are not everywhere rclpy is.
         self._tf = node.create_publisher(TFMessage, '/tf', 100)
         self._tf_static = node.create_publisher(TFMessage, '/tf_static', LATCHED)
-        self._markers.publish(MarkerArray(markers=[self._frusta('keyframes', keyframe_map.ids)]))
+        self._markers.publish(MarkerArray(markers=[frusta]))
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -76,21 +78,24 @@ class Publishers:
 
         :param header: the image's.
         :param stamp_ns: the image's stamp [ns].
+        :raises MapError: if the map cannot be read; then nothing is published.
         """
         keyframe_frame = f'keyframe_{result.keyframe_id}'
         map_frame = self._map.map_frame
+        map_from_keyframe = self._map.pose(result.keyframe_id)
+        frustum = self._frusta('matched_keyframe', [result.keyframe_id])
         self._relative_pose.publish(
             pose_stamped(keyframe_frame, stamp_ns, result.keyframe_from_query)
         )
         self._pose.publish(
             pose_with_covariance(map_frame, stamp_ns, result.map_from_query, result.covariance)
         )
-        self._matched_keyframe.publish(self._frusta('matched_keyframe', [result.keyframe_id]))
+        self._matched_keyframe.publish(frustum)
         if self._tf_mode == 'none':
             return
         if result.keyframe_id not in self._keyframe_transforms:
             self._keyframe_transforms[result.keyframe_id] = transform_stamped(
-                map_frame, keyframe_frame, stamp_ns, self._map.pose(result.keyframe_id)
+                map_frame, keyframe_frame, stamp_ns, map_from_keyframe
             )
             # The topic is latched with depth 1: each message has to carry all of them.
             everything = list(self._keyframe_transforms.values())
@@ -115,6 +120,7 @@ class Publishers:
         :param camera: its camera, with distortion.
         :param header: the image's.
         :param stamp_ns: the image's stamp [ns].
+        :raises MapError: if the map cannot be read.
         """
         if not self._debug_image.get_subscription_count():
             return

@@ -7,28 +7,37 @@ import time
 import traceback
 from typing import Any
 
+import numpy as np
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimators import chosen_device, load_estimator
-from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.keyframe_map import KeyframeMap, MapError
 from relpose_ros.core.relocalizer import Localization, Relocalizer, RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
 from relpose_ros.nodes.diagnostics import (
+    BAD_INPUT,
+    MAP_UNREADABLE,
     NO_INPUT,
     Report,
     report_of,
-    report_of_bad_input,
+    report_of_error,
 )
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run
 from relpose_ros.nodes.publishers import Publishers
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
 
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
+NO_DEPTH = (
+    'the map has no depth: the geometric estimator finds only directions, no image will be '
+    'localized'
+)
 
 
 def _transition(callback: Any) -> Any:
@@ -79,20 +88,26 @@ class RelocalizerNode(LifecycleNode):
         self._relocalizer = Relocalizer(
             keyframe_map, estimator, read(self, RelocalizerConfig), device
         )
-        self._config, self._map = config, keyframe_map
         self._identity = {
             'map': f'{keyframe_map.path} ({len(keyframe_map)} keyframes)',
             'descriptor': keyframe_map.vocabulary.identity,
-            'estimator': estimator.identity,
+            'estimator': estimator.name,
             'device': device,
         }
-        self.get_logger().info(f'{self._identity["map"]}, {estimator.identity}, on {device}')
+        if estimator.weights is not None:
+            self._identity['weights'] = estimator.weights
+        self.get_logger().info(', '.join(self._identity.values()))
+        if estimator.name == 'geometric' and not keyframe_map.depth_count:
+            self.get_logger().warning(NO_DEPTH)
+        self._config, self._map = config, keyframe_map
 
     @_transition
     def on_activate(self) -> None:
         """Publish and subscribe."""
         self._outputs = Publishers(self, self._map, self._config.tf_mode, self._identity)
-        self._input = CameraInput(self, self._config.reliability, self._on_image)
+        self._input = CameraInput(
+            self, self._config.reliability, self._config.rectified, self._on_image
+        )
         self._newest_stamp_ns = self._started_s = self._reported_s = 0
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while a bag is paused
         self._timer = self.create_timer(REPORT_PERIOD_S, self._on_timer, clock=clock)
@@ -138,13 +153,25 @@ class RelocalizerNode(LifecycleNode):
             rgb, camera = self._input.converted(msg)
         except ValueError as error:
             self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)
-            self._report(report_of_bad_input(error, image_stamp_ns))
+            self._report(report_of_error(BAD_INPUT, error, image_stamp_ns))
             return
+        try:
+            report = self._localized(rgb, camera, msg.header, image_stamp_ns)
+        except MapError as error:
+            self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
+            report = report_of_error(MAP_UNREADABLE, error, image_stamp_ns)
+        self._report(report)
+
+    def _localized(
+        self, rgb: np.ndarray, camera: Camera, header: Header, image_stamp_ns: int
+    ) -> Report:
+        """Publish all but the report, which is returned."""
         result = self._relocalizer.localize(rgb, camera)
+        # First, as it reads the map: an image whose report is an error has no pose.
+        self._outputs.publish_debug_image(result, rgb, camera, header, image_stamp_ns)
         if isinstance(result, Localization):
-            self._outputs.publish_localization(result, msg.header, image_stamp_ns)
-        self._outputs.publish_debug_image(result, rgb, camera, msg.header, image_stamp_ns)
-        self._report(report_of(result, image_stamp_ns))
+            self._outputs.publish_localization(result, header, image_stamp_ns)
+        return report_of(result, image_stamp_ns)
 
     def _note_stamp(self, image_stamp_ns: int) -> None:
         if image_stamp_ns < self._newest_stamp_ns:

@@ -37,8 +37,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bag = parser.add_argument_group('from a bag')
     bag.add_argument('--image-topic', help='Image or CompressedImage')
     bag.add_argument('--camera-info-topic', help='default: camera_info beside the image topic')
+    bag.add_argument(
+        '--rectified', action='store_true', help='images are rectified already (image_rect)'
+    )
     bag.add_argument('--depth-topic', help='depth registered to the images (16UC1 or 32FC1)')
     bag.add_argument('--pose-topic', help='Odometry or Pose(WithCovariance)Stamped; default: TF')
+    bag.add_argument(
+        '--pose-frame',
+        help="frame whose pose the topic gives; default: Odometry's child frame, else the camera",
+    )
     bag.add_argument('--map-frame', default='map', help='frame of the poses in TF (default: map)')
     bag.add_argument('--min-distance', type=float, default=0.2, metavar='M', help='default: 0.2')
     bag.add_argument('--min-angle', type=float, default=5.0, metavar='DEG', help='default: 5')
@@ -79,9 +86,11 @@ def _keyframes(arguments: argparse.Namespace) -> tuple[Iterable[PosedImage], str
         arguments.source,
         arguments.image_topic,
         arguments.camera_info_topic or f'{beside}/camera_info',
+        rectified=arguments.rectified,
         depth_topic=arguments.depth_topic,
         pose_topic=arguments.pose_topic,
         map_frame=arguments.map_frame,
+        pose_frame=arguments.pose_frame,
     )
     images = tqdm(bag, 'Images', total=bag.image_count, unit='image')
     angle_rad = radians(arguments.min_angle)

@@ -22,12 +22,7 @@ from relpose_ros.evaluation.live import outcomes, play
 from relpose_ros.evaluation.metrics import summary, table
 from relpose_ros.learning.apartment import write_apartment
 from relpose_ros.tools.evaluate import map_keyframes, report
-from relpose_ros.tools.options import (
-    add_estimator,
-    estimator_from,
-    existing_folder,
-    weights_name,
-)
+from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     replayed = play(data, 'replay', split.rate_hz, out, parameters)
     with KeyframeMap.open(path) as keyframe_map:
         judged = list(outcomes(split.queries, answers, keyframe_map))
-        result = summary(judged, arguments.estimator, weights_name(estimator))
+        result = summary(judged, estimator.name, estimator.weights)
         (out / 'result.json').write_text(json.dumps(result, indent=2) + '\n')
         print(table(result))
         accepted = sum(answer.result == 'accepted' for answer in replayed.values())

@@ -23,12 +23,7 @@ from relpose_ros.datasets.seven_scenes import read_split, Split
 from relpose_ros.evaluation.localization import evaluate, match_picture
 from relpose_ros.evaluation.metrics import Outcome, summary, table
 from relpose_ros.evaluation.report import write_report
-from relpose_ros.tools.options import (
-    add_estimator,
-    estimator_from,
-    existing_folder,
-    weights_name,
-)
+from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
 from relpose_ros.tools.progress import Progress
 from tqdm import tqdm
 
@@ -56,8 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
             relocalizer = Relocalizer(keyframe_map, estimator, device=device)
             queries = tqdm(split.queries, 'Queries', unit='image')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))
-            name = estimator.identity.split()[0]
-            result = summary(outcomes, name, weights_name(estimator))
+            result = summary(outcomes, estimator.name, estimator.weights)
             print(table(result))
             if arguments.json:
                 arguments.json.write_text(json.dumps(result, indent=2) + '\n')

@@ -51,12 +51,6 @@ def estimator_from(arguments: argparse.Namespace) -> tuple[Estimator, str]:
     return load_estimator(arguments.estimator, arguments.weights, device), device
 
 
-def weights_name(estimator: Estimator) -> str | None:
-    """Return what reports say of the weights: their hash, 'untrained', or None without any."""
-    name, _, weights = estimator.identity.partition(' ')
-    return weights if name == 'network' else None
-
-
 def existing_folder(text: str) -> Path:
     """
     Return the path of a folder.

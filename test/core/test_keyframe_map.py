@@ -204,6 +204,16 @@ def test_unusable_files_are_refused_in_one_sentence(path, damage, words):
         assert '\n' not in str(caught.value)
 
 
+@pytest.mark.parametrize('value', ["x'00'", "x''"])
+@pytest.mark.parametrize('column', ['map_from_camera', 'camera', 'image', 'depth'])
+def test_a_damaged_keyframe_is_refused_in_one_sentence(path, column, value):
+    sql(f'UPDATE keyframe SET {column} = {value} WHERE id = 3')(path)
+    with KeyframeMap.open(path) as keyframe_map:
+        keyframe_map.keyframe(2)
+        with pytest.raises(MapError, match='of a keyframe cannot be read: the map is damaged'):
+            keyframe_map.keyframe(3)
+
+
 def test_an_existing_file_is_never_overwritten(path):
     before = path.read_bytes()
     with pytest.raises(MapError, match='exists already'):

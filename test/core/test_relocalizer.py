@@ -115,6 +115,7 @@ def test_what_is_no_image_of_the_camera_is_an_error(relocalizer, shape):
 def test_the_network_takes_the_same_road(keyframe_map, photograph):
     """Untrained, so only its way through the method is tested: every candidate, one batch."""
     network = NetworkEstimator(untrained_network(), 'untrained')
+    assert (network.name, network.weights) == ('network', 'untrained')
     view = photograph(0.3)
     result = Relocalizer(keyframe_map, network).localize(view.rgb, view.camera)
     assert isinstance(result, Localization | Rejection)

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from relpose_ros.core.camera import Camera
 from relpose_ros.datasets import image_messages
 from rosbags.typesys import get_typestore, Stores
 
@@ -194,6 +195,15 @@ def test_camera() -> None:
     assert (camera.width, camera.height) == (640, 480)
     assert (camera.fx, camera.fy, camera.cx, camera.cy) == (525.0, 526.0, 319.5, 239.5)
     assert camera.distortion == (0.1, -0.2, 0.001, 0.002, 0.0)
+
+
+def test_camera_of_a_rectified_image() -> None:
+    """P counts, whatever K and D say of the lens."""
+    p = np.array([400.0, 0, 310, -30, 0, 401, 230, 0, 0, 0, 1, 0])
+    camera = image_messages.camera_from_info(camera_info(p=p), rectified=True)
+    assert camera == Camera(640, 480, 400.0, 401.0, 310.0, 230.0)
+    with pytest.raises(ValueError, match='P, which is all zero'):
+        image_messages.camera_from_info(camera_info(), rectified=True)
 
 
 @pytest.mark.parametrize('d', [np.zeros(5), np.zeros(0)])

@@ -57,13 +57,13 @@ def depth(stamp_ns: int, value_mm: int):
     return image(stamp_ns, 0, encoding='16UC1', step=WIDTH * 2, data=data.ravel())
 
 
-def camera_info(stamp_ns: int, focal_px: float = 20.0):
+def camera_info(stamp_ns: int, focal_px: float = 20.0, **changes):
     k = np.array([focal_px, 0, 7.5, 0, focal_px, 5.5, 0, 0, 1])
     roi = TYPES['sensor_msgs/msg/RegionOfInterest'](0, 0, 0, 0, False)
-    none = np.zeros(5)
+    fields = {'d': np.zeros(5), 'k': k, 'r': np.eye(3).ravel(), 'p': np.zeros(12)} | changes
     return TYPES['sensor_msgs/msg/CameraInfo'](
-        header(stamp_ns, 'camera'), HEIGHT, WIDTH, 'plumb_bob', none, k,
-        np.eye(3).ravel(), np.zeros(12), 0, 0, roi,
+        header(stamp_ns, 'camera'), HEIGHT, WIDTH, 'plumb_bob', **fields,
+        binning_x=0, binning_y=0, roi=roi,
     )  # fmt: skip
 
 
@@ -219,6 +219,16 @@ def test_camera_info_may_change(tmp_path: Path) -> None:
     messages.append((stamp(2.5), '/camera/camera_info', camera_info(stamp(2.5), 30.0)))
     images = list(BagImages(write_bag(tmp_path / 'bag', messages), *TOPICS))
     assert [image.camera.fx for image in images] == [20, 20, 20, 30, 30]
+
+
+def test_rectified_images(tmp_path: Path) -> None:
+    p = np.array([18.0, 0, 7, 0, 0, 19, 5, 0, 0, 0, 1, 0])
+    lens = camera_info(stamp(0), d=np.array([0.1, -0.2, 0, 0, 0]), p=p)
+    messages = [entry for entry in recording() if entry[1] != '/camera/camera_info']
+    bag = write_bag(tmp_path / 'bag', [*messages, (stamp(0), '/camera/camera_info', lens)])
+    images = list(BagImages(bag, *TOPICS, rectified=True))
+    assert [image.camera for image in images] == [Camera(WIDTH, HEIGHT, 18.0, 19.0, 7.0, 5.0)] * 5
+    assert next(iter(BagImages(bag, *TOPICS))).camera.distortion[:2] == (0.1, -0.2)
 
 
 def test_depth_too_far_in_time_is_none(tmp_path: Path) -> None:

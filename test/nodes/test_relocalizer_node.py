@@ -58,7 +58,9 @@ def test_pose_of_an_image(rig, relocalizer, photograph, wall_map):
     report = rig.report_of(msg, info)
     assert report['result'] == 'accepted'
     assert report['level'] == b'\x00'
-    for key in ('map', 'descriptor', 'estimator', 'device', 'inliers', 'candidates'):
+    assert report['estimator'] == 'geometric'
+    assert 'weights' not in report
+    for key in ('map', 'descriptor', 'device', 'inliers', 'candidates'):
         assert report[key]
     assert float(report['latency_ms']) >= float(report['latency_describe_ms']) > 0
     keyframe_frame = f'keyframe_{report["keyframe_id"]}'
