@@ -127,6 +127,7 @@ def _process(name: str, parameters: dict[str, object], folder: Path) -> Iterator
                 process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -119,13 +119,13 @@ def _curve(
     share = 100 * (np.array(errors)[:, None] < grid).mean(axis=0)
     axes.plot(grid, share, color=ESTIMATED, linewidth=2)
     axes.fill_between(grid, share, color=ESTIMATED, alpha=0.08, linewidth=0)
-    for bound in bounds:
+    for row, bound in enumerate(bounds, start=1):
         at_bound = 100 * np.mean(np.array(errors) < bound)
         axes.plot((bound, bound), (0, at_bound), color=TRUE, linewidth=1, linestyle=':')
         axes.plot(bound, at_bound, 'o', color=TRUE, markersize=4)
         text = f'{at_bound:.0f} % under {bound:g}'
         axes.annotate(
-            text, (bound, at_bound), (5, -13), textcoords='offset points', fontsize='small'
+            text, (bound, at_bound), (5, -13 * row), textcoords='offset points', fontsize='small'
         )
     axes.set_xscale('log')
     axes.set_xlim(*span)

@@ -24,8 +24,7 @@ from relpose_ros.core.vlad import default_vocabulary
 from relpose_ros.datasets.rosbag import BagImages
 from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.tools.options import add_device, existing_folder
-from relpose_ros.tools.progress import Progress
-from tqdm import tqdm
+from relpose_ros.tools.progress import counted, Progress
 
 VOCABULARIES = ('whitened', 'shipped', 'learned')
 
@@ -78,7 +77,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _keyframes(arguments: argparse.Namespace) -> tuple[Iterable[PosedImage], str]:
     """Return the images to map and the frame they are posed in."""
     if not (arguments.source / 'metadata.yaml').exists():
-        return tqdm(read_split(arguments.source).keyframes, 'Keyframes', unit='image'), 'map'
+        return counted(read_split(arguments.source).keyframes, 'Keyframes'), 'map'
     if not arguments.image_topic:
         raise ValueError(f'{arguments.source}: is a bag: which --image-topic shall be mapped?')
     beside = arguments.image_topic.removesuffix('/compressed').rsplit('/', 1)[0]
@@ -92,6 +91,6 @@ def _keyframes(arguments: argparse.Namespace) -> tuple[Iterable[PosedImage], str
         map_frame=arguments.map_frame,
         pose_frame=arguments.pose_frame,
     )
-    images = tqdm(bag, 'Images', total=bag.image_count, unit='image')
+    images = counted(bag, 'Images', bag.image_count)
     angle_rad = radians(arguments.min_angle)
     return select_by_motion(images, arguments.min_distance, angle_rad), bag.map_frame

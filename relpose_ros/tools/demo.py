@@ -22,7 +22,7 @@ from relpose_ros.evaluation.live import outcomes, play
 from relpose_ros.evaluation.metrics import summary, table
 from relpose_ros.learning.apartment import write_apartment
 from relpose_ros.tools.evaluate import map_keyframes, report
-from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
+from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder, UNTRAINED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +36,8 @@ def run(arguments: argparse.Namespace) -> None:
     """Prepare, play, judge, show."""
     out = arguments.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
+    if arguments.weights == UNTRAINED:
+        raise ValueError('the node runs no untrained weights: its poses would mean nothing')
     estimator, device = estimator_from(arguments)
     data = arguments.data or _apartment(out)
     split = read_split(data)

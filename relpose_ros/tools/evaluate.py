@@ -24,8 +24,7 @@ from relpose_ros.evaluation.localization import evaluate, match_picture
 from relpose_ros.evaluation.metrics import Outcome, summary, table
 from relpose_ros.evaluation.report import write_report
 from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
-from relpose_ros.tools.progress import Progress
-from tqdm import tqdm
+from relpose_ros.tools.progress import counted, Progress
 
 SHOWN_MATCHES = 6
 
@@ -49,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
             map_keyframes(path, split, device)
         with KeyframeMap.open(path) as keyframe_map:
             relocalizer = Relocalizer(keyframe_map, estimator, device=device)
-            queries = tqdm(split.queries, 'Queries', unit='image')
+            queries = counted(split.queries, 'Queries')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))
             result = summary(outcomes, estimator.name, estimator.weights)
             print(table(result))
@@ -61,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 def map_keyframes(path: Path, split: Split, device: str) -> None:
     """Map the keyframes of a split, with build-map's defaults."""
-    images = tqdm(split.keyframes, 'Keyframes', unit='image')
+    images = counted(split.keyframes, 'Keyframes')
     build_map(path, images, default_vocabulary(), device=device)
     with Progress('Learning') as progress:
         learn_from_keyframes(path, device=device, progress=progress)

@@ -1,6 +1,16 @@
-"""A progress bar for work that counts by itself."""
+"""Progress bars: over images, and for work that counts by itself."""
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
+
+Item = TypeVar('Item')
+
+
+def counted(images: Iterable[Item], title: str, total: int | None = None) -> Iterator[Item]:
+    """Yield images under a progress bar, which is drawn once the first is asked for."""
+    yield from tqdm(images, title, total=total, unit='image')
 
 
 class Progress:

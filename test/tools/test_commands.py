@@ -241,8 +241,7 @@ def test_maps_that_cannot_be_used(tmp_path, recording, built, capfd):
 def test_a_map_is_not_overwritten(recording, built, capfd):
     before = built[0].read_bytes()
     capfd.readouterr()
-    assert run('build-map', built[0], recording) == 1
-    assert f'relpose_ros: {built[0]}: exists already' in capfd.readouterr().err
+    assert_one_line(run('build-map', built[0], recording), capfd, str(built[0]), 'exists already')
     assert built[0].read_bytes() == before
 
 
