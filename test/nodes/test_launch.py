@@ -61,8 +61,8 @@ def test_launch(rig, prefix: Path, wall_map: Path, photograph):
     try:
         rig.until(lambda: rig.node.count_subscribers('/cam/image'))
         rig.until(lambda: rig.node.count_subscribers('/cam/info'))
-        assert rig.node.count_subscribers('/cam/image/compressed')
-        assert rig.node.count_publishers('/robot/relocalizer/pose')
+        rig.until(lambda: rig.node.count_subscribers('/cam/image/compressed'))
+        rig.until(lambda: rig.node.count_publishers('/robot/relocalizer/pose'))
     finally:
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=30)
