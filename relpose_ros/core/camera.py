@@ -5,7 +5,12 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-DISTORTION_MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
+# Models of sensor_msgs/CameraInfo, and how many coefficients OpenCV takes for each.
+DISTORTION_MODELS = {
+    'plumb_bob': (4, 5),
+    'rational_polynomial': (8, 12, 14),
+    'equidistant': (4,),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +26,8 @@ class Camera:
     :param cy: principal point, v [px].
     :param distortion: coefficients in the order of sensor_msgs/CameraInfo; empty if rectified.
     :param distortion_model: one of DISTORTION_MODELS.
-    :raises ValueError: if a number is not finite, a size or focal length not positive, or the
-        distortion model unknown.
+    :raises ValueError: if a number is not finite, a size or focal length not positive, the
+        distortion model unknown, or its number of coefficients wrong.
     """
 
     width: int
@@ -45,6 +50,12 @@ class Camera:
             raise ValueError(
                 f"camera: distortion model '{self.distortion_model}' is unknown; "
                 f'known are {", ".join(DISTORTION_MODELS)}'
+            )
+        counts = DISTORTION_MODELS[self.distortion_model]
+        if any(self.distortion) and len(self.distortion) not in counts:
+            raise ValueError(
+                f'camera: {self.distortion_model} has {" or ".join(map(str, counts))} '
+                f'coefficients, not {len(self.distortion)}'
             )
 
     @property

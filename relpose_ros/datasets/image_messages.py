@@ -39,11 +39,6 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
 }
 _HALF_RESOLUTION_COLOUR = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21')
 _DEPTH_TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
-_COEFFICIENTS = {
-    'plumb_bob': (4, 5),
-    'rational_polynomial': (8, 12, 14),
-    'equidistant': (4,),
-}
 
 
 def rgb_from_image(msg: Any) -> np.ndarray:
@@ -146,12 +141,7 @@ def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
         distortion, model = (), 'plumb_bob'
     else:
         distortion, model = tuple(float(value) for value in msg.d), msg.distortion_model
-    camera = Camera(msg.width, msg.height, k[0], k[4], k[2], k[5], distortion, model)
-    if distortion and len(distortion) not in _COEFFICIENTS[model]:
-        raise ValueError(
-            f"camera_info: {len(distortion)} distortion coefficients do not fit '{model}'"
-        )
-    return camera
+    return Camera(msg.width, msg.height, k[0], k[4], k[2], k[5], distortion, model)
 
 
 def _pixels(msg: Any, kind: str, channels: int, rows: int) -> np.ndarray:

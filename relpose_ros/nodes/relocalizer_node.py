@@ -151,15 +151,13 @@ class RelocalizerNode(LifecycleNode):
         self._note_stamp(image_stamp_ns)
         try:
             rgb, camera = self._input.converted(msg)
-        except ValueError as error:
-            self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)
-            self._report(report_of_error(BAD_INPUT, error, image_stamp_ns))
-            return
-        try:
             report = self._localized(rgb, camera, msg.header, image_stamp_ns)
         except MapError as error:
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
             report = report_of_error(MAP_UNREADABLE, error, image_stamp_ns)
+        except ValueError as error:  # what decoding and localizing say of unusable images
+            self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)
+            report = report_of_error(BAD_INPUT, error, image_stamp_ns)
         self._report(report)
 
     def _localized(

@@ -46,6 +46,7 @@ def test_resizing_an_image_follows_the_same_convention():
         ({'fy': 0.0}, 'not positive'),
         ({'width': 0}, 'empty'),
         ({'distortion_model': 'magic'}, "'magic' is unknown"),
+        ({'distortion': (0.1,) * 6}, 'plumb_bob has 4 or 5 coefficients, not 6'),
     ],
 )
 def test_impossible_cameras_are_refused(changes, words):

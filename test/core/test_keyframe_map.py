@@ -136,7 +136,7 @@ def test_an_opened_map_cannot_be_written(path):
         ({'descriptor': np.ones(3)}, r'expected \(256,\)'),
         ({'descriptor': np.zeros(SIZE)}, 'unit norm'),
         ({'depth_m': np.zeros((5, 5))}, r'depth_m: expected \(24, 32\)'),
-        ({'camera': Camera(32, 24, 30.0, 30.0, 16.0, 12.0, (0.1,))}, 'no distortion'),
+        ({'camera': Camera(32, 24, 30.0, 30.0, 16.0, 12.0, (0.1,) * 5)}, 'no distortion'),
     ],
 )
 def test_wrong_keyframes_are_refused_and_nothing_is_written(path, change, words):

@@ -220,7 +220,7 @@ def test_no_distortion_needs_no_model(d: np.ndarray) -> None:
         ({'d': np.full(5, np.nan)}, 'intrinsics are not finite'),
         ({'width': 0}, 'image size 0x480 is empty'),
         ({'distortion_model': 'fov'}, "distortion model 'fov' is unknown"),
-        ({'d': np.ones(3)}, "3 distortion coefficients do not fit 'plumb_bob'"),
+        ({'d': np.ones(3)}, 'plumb_bob has 4 or 5 coefficients, not 3'),
     ],
 )
 def test_broken_camera(changes: dict, sentence: str) -> None:

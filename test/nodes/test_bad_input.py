@@ -89,6 +89,9 @@ def test_bad_images(rig, relocalizer, view):
     short.step = 100
     expect_refusal(rig, short, info, 'step is 100')
     expect_refusal(rig, raw(rig, view.rgb, 'rgb4', view.rgb), info, "encoding 'rgb4' is unknown")
+    narrow = np.ascontiguousarray(view.rgb[:, :8])
+    thin = camera_info_message(Camera(8, 240, 280, 280, 4, 120), 'lens', 0)
+    expect_refusal(rig, raw(rig, narrow, 'rgb8', narrow), thin, 'at least')
 
 
 def test_bad_camera_info(rig, relocalizer, view):
