@@ -4,7 +4,7 @@ Dense RootSIFT: SIFT descriptors on a regular grid at several scales, without ke
 The definition is vl_phow's (VLFeat), the descriptor under DenseVLAD (Torii et al., "24/7 place
 recognition by view synthesis", CVPR 2015, section 5). Where vl_phow in its fast mode replaces the
 Gaussian window by one weight per bin, the window here is the exact one; it costs nothing, because
-window, bilinear interpolation and stride are together one small matrix per image axis.
+window and bilinear interpolation are together one small kernel per image axis.
 """
 
 from collections.abc import Sequence
@@ -69,8 +69,10 @@ def dense_root_sift(
     columns = grid_px(grey.shape[2], bin_sizes_px, stride_px)
     scales = []
     for bin_px in bin_sizes_px:
-        energy = _orientation_energy(_smoothed(grey, bin_px * SMOOTHING_PER_BIN))
-        bins = _pooled(energy, rows, columns, bin_px, stride_px)
+        kernel = _bin_weights(bin_px).to(grey)
+        smooth = _smoothed(grey, bin_px * SMOOTHING_PER_BIN)
+        energy = _orientation_energy(smooth, kernel.shape[1] // 2)
+        bins = _pooled(energy, rows, columns, kernel, stride_px)
         scales.append(_root_sift(bins, contrast_threshold))
     # Kept as (B, 128, N) until here: sums over the 128 then run along contiguous memory.
     return torch.cat(scales, dim=2).transpose(1, 2)
@@ -93,41 +95,65 @@ def _smoothed(grey: Tensor, sigma_px: float) -> Tensor:
     return padded
 
 
-def _orientation_energy(grey: Tensor) -> Tensor:
-    """Share each gradient's length between its two nearest orientations. -> (B, 8, H, W)."""
-    gradient_v, gradient_u = torch.gradient(grey, dim=(1, 2))
-    length = torch.hypot(gradient_u, gradient_v)
-    bin_position = torch.atan2(gradient_v, gradient_u) * (ORIENTATIONS / (2 * math.pi))
+def _orientation_energy(grey: Tensor, margin_px: int) -> Tensor:
+    """
+    Share each gradient's length between its two nearest orientations.
+
+    :param grey: (B, H, W).
+    :param margin_px: rows of zeros to put above and below.
+    :return: (H + 2 margin, B, 8, W): rows first, as they are pooled first.
+    """
+    gradient_v, gradient_u = torch.gradient(grey.transpose(0, 1), dim=(0, 2))
+    length = torch.hypot(gradient_u, gradient_v)[:, :, None]  # (H, B, 1, W)
+    bin_position = torch.atan2(gradient_v, gradient_u)[:, :, None] * (ORIENTATIONS / (2 * math.pi))
     lower = bin_position.floor()
     to_upper = length * (bin_position - lower)
-    lower = lower.long()[:, None]
-    energy = grey.new_zeros(len(grey), ORIENTATIONS, *grey.shape[1:])
-    energy.scatter_(1, lower % ORIENTATIONS, (length - to_upper)[:, None])
-    energy.scatter_(1, (lower + 1) % ORIENTATIONS, to_upper[:, None])
+    lower = lower.long()
+    height, batch, _, width = length.shape
+    energy = grey.new_zeros(height + 2 * margin_px, batch, ORIENTATIONS, width)
+    inner = energy[margin_px : margin_px + height]
+    wrap = ORIENTATIONS - 1  # a power of two less one: a mask, much faster than a remainder
+    inner.scatter_(2, lower & wrap, length - to_upper)
+    inner.scatter_(2, (lower + 1) & wrap, to_upper)
     return energy
 
 
-def _pooled(energy: Tensor, rows: Tensor, columns: Tensor, bin_px: int, stride_px: int) -> Tensor:
+def _pooled(
+    energy: Tensor, rows: Tensor, columns: Tensor, kernel: Tensor, stride_px: int
+) -> Tensor:
     """
     Sum the energy into the bins of every descriptor.
 
-    :param energy: (B, 8, H, W).
+    :param energy: (H + 2 margin, B, 8, W), the margin half of the kernel's reach.
+    :param kernel: (4, reach).
     :return: (B, 128, rows * columns).
     """
-    kernel = _bin_weights(bin_px).to(energy)  # (4, reach)
-    batch, _, height, width = energy.shape
-    image = energy.reshape(batch * ORIENTATIONS, 1, height, width)
-    image = _padded(image, (int(columns[0]), int(rows[0])), kernel.shape[1])
-    bins = functional.conv2d(image, kernel[:, None, :, None], stride=(stride_px, 1))
-    bins = bins[:, :, : len(rows)].flatten(0, 1)[:, None]  # (B * 8 * 4, 1, rows, W)
-    bins = functional.conv2d(bins, kernel[:, None, None, :], stride=(1, stride_px))
-    return bins[..., : len(columns)].reshape(batch, DESCRIPTOR_SIZE, -1)
+    _, batch, orientations, width = energy.shape
+    margin_px = kernel.shape[1] // 2
+    bins = _pooled_along_first(energy.flatten(1), rows, kernel, stride_px)
+    bins = bins.reshape(-1, width).T  # (W, rows * 4 * B * 8)
+    bins = functional.pad(bins, (0, 0, margin_px, margin_px))
+    bins = _pooled_along_first(bins, columns, kernel, stride_px)
+    bins = bins.unflatten(2, (len(rows), BINS, batch, orientations))
+    # (columns, 4, rows, 4, B, 8) -> B, orientation, row bin, column bin, rows, columns
+    return bins.permute(4, 5, 3, 1, 2, 0).reshape(batch, DESCRIPTOR_SIZE, -1)
 
 
-def _padded(image: Tensor, first_px: tuple[int, int], reach_px: int) -> Tensor:
-    """Shift the image so that the first descriptor's reach begins at its corner, zero outside."""
-    left, top = (reach_px // 2 - px for px in first_px)
-    return functional.pad(image, (left, reach_px, top, reach_px))
+def _pooled_along_first(x: Tensor, centres: Tensor, kernel: Tensor, stride_px: int) -> Tensor:
+    """
+    Weigh and sum the surroundings of equidistant positions along the first axis.
+
+    The surroundings overlap: they are a view of x, not copies, which is what makes this fast.
+
+    :param x: (side + 2 margin, n) contiguous, the margin half of the kernel's reach.
+    :param centres: (m,), without the margin.
+    :return: (m, 4, n).
+    """
+    n = x.shape[1]
+    surroundings = x.as_strided(
+        (len(centres), kernel.shape[1], n), (stride_px * n, n, 1), int(centres[0]) * n
+    )
+    return torch.bmm(kernel.expand(len(centres), -1, -1), surroundings)
 
 
 def _bin_weights(bin_px: int) -> Tensor:
