@@ -3,7 +3,7 @@
 # that holds rclpy's wheels: the package registry carries every message package relpose_ros needs
 # but this one. On a ROS distribution nothing of this is needed.
 #
-# usage: build_tf2_msgs.sh VENV        needs: gcc, g++, make, cmake >= 3.20; takes half a minute
+# usage: build_tf2_msgs.sh VENV        needs: gcc, g++, make; takes half a minute
 set -euo pipefail
 
 venv=$(realpath "$1")
@@ -21,7 +21,7 @@ if works; then
     echo 'tf2_msgs: already there'
     exit 0
 fi
-for tool in cmake make gcc g++; do
+for tool in make gcc g++; do
     command -v "$tool" > /dev/null || { echo "tf2_msgs: '$tool' is needed to build it" >&2; exit 1; }
 done
 
