@@ -1,6 +1,6 @@
 """A small world that tests of every part can localize in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
@@ -130,6 +130,23 @@ def photograph() -> Callable[..., WallView]:
         return view_of_wall(look_at_wall(x_m, y_m, yaw_deg), seed)
 
     return take
+
+
+@pytest.fixture(scope='session')
+def write_recording() -> Callable[[Path, str, Sequence[WallView]], Path]:
+    """Return a function that fills a folder in 7-Scenes layout: `(folder, split, views)`."""
+
+    def write(folder: Path, split: str, views: Sequence[WallView]) -> Path:
+        (folder / 'seq-01').mkdir()
+        (folder / 'split.yaml').write_text(split)
+        for number, view in enumerate(views):
+            stem = str(folder / 'seq-01' / f'frame-{number:06d}')
+            cv2.imwrite(f'{stem}.color.png', view.rgb[..., ::-1])
+            cv2.imwrite(f'{stem}.depth.png', np.rint(view.depth_m * 1000).astype(np.uint16))
+            np.savetxt(f'{stem}.pose.txt', view.map_from_camera)
+        return folder
+
+    return write
 
 
 @pytest.fixture(scope='module')

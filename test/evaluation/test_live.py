@@ -7,7 +7,6 @@ from pathlib import Path
 import sys
 import time
 
-import cv2
 import numpy as np
 import pytest
 from relpose_ros.core.geometry import position_error_m, rotation_error_rad
@@ -27,18 +26,10 @@ queries: {sequence: seq-01, start: 0, stop: 4}
 
 
 @pytest.fixture(scope='module')
-def recording(tmp_path_factory, photograph) -> Path:
+def recording(tmp_path_factory, photograph, write_recording) -> Path:
     """Write four queries; the map comes from elsewhere."""
-    folder = tmp_path_factory.mktemp('recording')
     views = [photograph(-0.9, 0.1, 4), photograph(0.3), photograph(0, seed=1), photograph(1.0)]
-    (folder / 'seq-01').mkdir()
-    (folder / 'split.yaml').write_text(SPLIT)
-    for number, view in enumerate(views):
-        stem = str(folder / 'seq-01' / f'frame-{number:06d}')
-        cv2.imwrite(f'{stem}.color.png', view.rgb[..., ::-1])
-        cv2.imwrite(f'{stem}.depth.png', np.rint(view.depth_m * 1000).astype(np.uint16))
-        np.savetxt(f'{stem}.pose.txt', view.map_from_camera)
-    return folder
+    return write_recording(tmp_path_factory.mktemp('recording'), SPLIT, views)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 import subprocess
 import sys
 
-import cv2
 import numpy as np
 import pytest
 from relpose_ros.__main__ import COMMANDS, main
@@ -48,17 +47,9 @@ def views(photograph) -> list:
 
 
 @pytest.fixture(scope='module')
-def recording(tmp_path_factory, views) -> Path:
+def recording(tmp_path_factory, views, write_recording) -> Path:
     """Write a folder in 7-Scenes layout."""
-    folder = tmp_path_factory.mktemp('recording')
-    (folder / 'seq-01').mkdir()
-    (folder / 'split.yaml').write_text(SPLIT)
-    for number, view in enumerate(views):
-        stem = str(folder / 'seq-01' / f'frame-{number:06d}')
-        cv2.imwrite(f'{stem}.color.png', view.rgb[..., ::-1])
-        cv2.imwrite(f'{stem}.depth.png', np.rint(view.depth_m * 1000).astype(np.uint16))
-        np.savetxt(f'{stem}.pose.txt', view.map_from_camera)
-    return folder
+    return write_recording(tmp_path_factory.mktemp('recording'), SPLIT, views)
 
 
 @pytest.fixture(scope='module')
