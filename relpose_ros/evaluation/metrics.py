@@ -76,13 +76,10 @@ class Outcome:
         if self.rejected:
             return inf
         keyframe_from_map = geometry.inverse(self.map_from_keyframe)
-        true = keyframe_from_map @ self.map_from_query
-        if np.linalg.norm(true[:3, 3]) < MIN_BASELINE_M:
-            return nan
-        estimated = keyframe_from_map @ self.estimated_map_from_query
-        error_rad = geometry.direction_error_rad(estimated, true)
-        # An estimate at the very keyframe has no direction: as wrong as a direction can be.
-        return 180.0 if isnan(error_rad) else degrees(error_rad)
+        return direction_error_deg(
+            keyframe_from_map @ self.estimated_map_from_query,
+            keyframe_from_map @ self.map_from_query,
+        )
 
     @property
     def latency_ms(self) -> float | None:
@@ -92,6 +89,21 @@ class Outcome:
     def within(self, position_m: float, rotation_deg: float) -> bool:
         """Say whether the pose is better than both bounds."""
         return self.position_error_m < position_m and self.rotation_error_deg < rotation_deg
+
+
+def direction_error_deg(estimated: np.ndarray, true: np.ndarray) -> float:
+    """
+    Return the angle between two translations, not folded at 90 degrees (paper eq. 9) [deg].
+
+    :param estimated: (4, 4), keyframe_from_query.
+    :param true: (4, 4), keyframe_from_query.
+    :return: NaN if the query was taken where the keyframe was.
+    """
+    if np.linalg.norm(true[:3, 3]) < MIN_BASELINE_M:
+        return nan
+    error_rad = geometry.direction_error_rad(estimated, true)
+    # An estimate at the very keyframe has no direction: as wrong as a direction can be.
+    return 180.0 if isnan(error_rad) else degrees(error_rad)
 
 
 def summary(
@@ -116,15 +128,19 @@ def summary(
     return {
         'queries': len(outcomes),
         'rejected': sum(outcome.rejected for outcome in outcomes),
-        'position_cm_median': _median([100 * outcome.position_error_m for outcome in outcomes]),
-        'direction_deg_median': _median([d for d in directions if not isnan(d)]),
-        'rotation_deg_median': _median([outcome.rotation_error_deg for outcome in outcomes]),
-        'within_5cm_5deg': _share([outcome.within(0.05, 5) for outcome in outcomes]),
-        'within_25cm_5deg': _share([outcome.within(0.25, 5) for outcome in outcomes]),
-        'retrieval_recall_at_1': _share([view >= MIN_SHARED_VIEW for view in views]),
+        'position_cm_median': median_or_none(
+            [100 * outcome.position_error_m for outcome in outcomes]
+        ),
+        'direction_deg_median': median_or_none([d for d in directions if not isnan(d)]),
+        'rotation_deg_median': median_or_none(
+            [outcome.rotation_error_deg for outcome in outcomes]
+        ),
+        'within_5cm_5deg': share_or_none([outcome.within(0.05, 5) for outcome in outcomes]),
+        'within_25cm_5deg': share_or_none([outcome.within(0.25, 5) for outcome in outcomes]),
+        'retrieval_recall_at_1': share_or_none([view >= MIN_SHARED_VIEW for view in views]),
         'estimator': estimator,
         'weights': weights,
-        'latency_ms_median': _median(latencies),
+        'latency_ms_median': median_or_none(latencies),
     }
 
 
@@ -167,10 +183,12 @@ def readable(result: dict[str, int | float | str | None]) -> list[tuple[str, str
     ]
 
 
-def _median(values: Sequence[float]) -> float | None:
+def median_or_none(values: Sequence[float]) -> float | None:
+    """Return the median to 4 digits; None if it is infinite or there is nothing to take it of."""
     median = float(np.median(values)) if len(values) else nan
     return round(median, 4) if isfinite(median) else None
 
 
-def _share(hits: Sequence[bool]) -> float | None:
+def share_or_none(hits: Sequence[bool]) -> float | None:
+    """Return the share of hits to 4 digits; None if there is nothing to take it of."""
     return round(float(np.mean(hits)), 4) if len(hits) else None
