@@ -47,7 +47,7 @@ class NetworkEstimator:
         :param weights: content hash of the weights, or 'untrained'.
         """
         self.weights = weights
-        self._network = network.eval().to(device)
+        self.network = network.eval().to(device)
         self._device = device
 
     @torch.inference_mode()
@@ -55,11 +55,11 @@ class NetworkEstimator:
         self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None
     ) -> NetworkFeatures:
         """Encode one image (see Estimator.features); depth is not used."""
-        small = camera.resized(*network_size(camera, self._network.config.longest_side_px))
+        small = camera.resized(*network_size(camera, self.network.config.longest_side_px))
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
         grey = cv2.resize(grey, (small.width, small.height), interpolation=cv2.INTER_AREA)
         images = torch.from_numpy(grey).to(self._device)[None, None].float() / 255
-        return NetworkFeatures(self._network.matcher.image_features(images), small, camera)
+        return NetworkFeatures(self.network.matcher.image_features(images), small, camera)
 
     @torch.inference_mode()
     def estimate(
@@ -70,7 +70,7 @@ class NetworkEstimator:
         for shape in {keyframe.cells.shape for keyframe in keyframes}:
             rows = [i for i, keyframe in enumerate(keyframes) if keyframe.cells.shape == shape]
             batch = [keyframes[i] for i in rows]
-            prediction, found = self._network(
+            prediction, found = self.network(
                 torch.cat([keyframe.cells for keyframe in batch]),
                 query.cells.expand(len(batch), -1, -1, -1),
                 self._calibrations(batch),
