@@ -7,7 +7,6 @@ Both lists give second_from_first; here the first image is the keyframe, the sec
 from collections.abc import Sequence
 from pathlib import Path
 import re
-from zipfile import BadZipFile
 
 import numpy as np
 from relpose_ros.core.camera import Camera
@@ -18,11 +17,16 @@ from relpose_ros.datasets.image_files import (
     image_size,
     ImageFile,
     ImageFiles,
-    matrix_from_words,
     only_posed,
     PairFiles,
+)
+from relpose_ros.datasets.text_files import (
+    matrix_from_words,
+    only_file,
+    read_arrays,
     read_lines,
     read_matrix,
+    read_rigid,
     rigid_from_rows,
 )
 
@@ -50,7 +54,7 @@ def read_images(folder: Path) -> ImageFiles:
         depth_camera = _read_camera(folder / 'intrinsic/intrinsic_depth.txt', DEPTH_SIZE)
 
     def image_file(number: str) -> ImageFile | None:
-        map_from_camera = _read_pose(folder / 'pose' / f'{number}.txt')
+        map_from_camera = read_rigid(folder / 'pose' / f'{number}.txt')
         if map_from_camera is None:
             return None
         depth_path = folder / 'depth' / f'{number}.png'
@@ -67,22 +71,23 @@ def read_images(folder: Path) -> ImageFiles:
     return ImageFiles(only_posed(folder, map(image_file, numbers)))
 
 
-def read_superglue_pairs(path: Path) -> PairFiles:
+def read_superglue_pairs(folder: Path) -> PairFiles:
     """
     Open a list of lines 'A B rotA rotB KA(9) KB(9) B_from_A(16)'.
 
     The rotations say how an image would have to be turned to stand upright; intrinsics and pose
     are those of the image as it is, so nothing is turned here.
 
-    :param path: the list; the images lie in its folder or in one right below.
+    :param folder: holds one list *pairs_with_gt.txt; the images lie in it or one folder below.
     :raises ValueError: with one sentence naming the path, if a line or an image is missing or
         wrong.
     """
+    path = only_file(folder, '*pairs_with_gt.txt')
     lines = [line.split() for line in read_lines(path)]
     if not lines or any(len(line) != 38 for line in lines):
         raise ValueError(f"{path}: expected lines 'A B rotA rotB KA(9) KB(9) B_from_A(16)'")
-    folders = [path.parent, *sorted(each for each in path.parent.iterdir() if each.is_dir())]
-    folder = next((each for each in folders if (each / lines[0][0]).is_file()), path.parent)
+    folders = (folder, *sorted(each for each in folder.iterdir() if each.is_dir()))
+    folder = next((each for each in folders if (each / lines[0][0]).is_file()), folder)
     check_images(path, (folder / name for line in lines for name in line[:2]))
     size = image_size(folder / lines[0][0])
 
@@ -102,9 +107,7 @@ def read_1500_pairs(folder: Path) -> PairFiles:
     :raises ValueError: with one sentence naming the path, if something is missing or wrong.
     """
     path, camera_path = folder / 'test.npz', folder / 'intrinsics.npz'
-    arrays, matrices = _read_arrays(path), _read_arrays(camera_path)
-    if not {'name', 'rel_pose'} <= set(arrays) or arrays['name'].shape[1:] != (4,):
-        raise ValueError(f'{path}: expected the arrays name (N, 4) and rel_pose (N, 12)')
+    arrays, matrices = read_arrays(path, ('name', 'rel_pose')), read_arrays(camera_path)
     frames = [
         [(f'scene{scene:04d}_{scan:02d}', number) for number in numbers]
         for scene, scan, *numbers in arrays['name'].tolist()
@@ -144,25 +147,10 @@ def _pair(
 
 
 def _stamp_ns(stem: str) -> int:
-    """Take the time from a frame's number, which ends its name: '15' or 'frame-000015.color'."""
-    number = re.search(r'(\d+)(?:\.color)?$', stem)
-    return round(int(number[1]) * 1_000_000_000 / RATE_HZ) if number else 0
+    """Take the time from the number that ends a frame's name, 'frame-000015'; 0 if none does."""
+    number = re.search(r'\d+$', stem)
+    return round(int(number[0]) * 1_000_000_000 / RATE_HZ) if number else 0
 
 
 def _read_camera(path: Path, size: tuple[int, int]) -> Camera:
     return camera_from_matrix(path, size, read_matrix(path))
-
-
-def _read_pose(path: Path) -> np.ndarray | None:
-    """Return map_from_camera; None if the file is missing or holds no rigid transform."""
-    if not path.is_file():
-        return None
-    return rigid_from_rows(path.read_text().split())
-
-
-def _read_arrays(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, BadZipFile):
-        raise ValueError(f'{path}: missing or no npz file') from None

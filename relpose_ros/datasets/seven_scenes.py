@@ -16,7 +16,13 @@ from relpose_ros.core import geometry
 from relpose_ros.core.camera import Camera, register_depth
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets.image_messages import metres_from_millimetres
-from relpose_ros.datasets.split_file import FrameRange, Layout, Lens, read_layout
+from relpose_ros.datasets.split_file import (
+    FrameRange,
+    Layout,
+    Lens,
+    read_layout,
+    SPLIT_FILES,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +63,11 @@ class Frames(Sequence[PosedImage]):
             map_from_camera=frame.map_from_camera,
             depth_m=self._depth(frame, camera),
         )
+
+    def in_order(self) -> 'Frames':
+        """Return each frame once, in order of time."""
+        by_name = {frame.name: frame for frame in self._frames}
+        return Frames(sorted(by_name.values(), key=lambda f: f.stamp_ns), self._depth_lens)
 
     def _depth(self, frame: _Frame, camera: Camera) -> np.ndarray | None:
         path = _beside(frame.path, 'depth.png')
@@ -112,10 +123,28 @@ def read_split(folder: Path | str) -> Split:
         replay=recording.frames('replay', layout.replay),
         rate_hz=layout.rate_hz,
     )
-    if recording.without_pose:
-        count = len(recording.without_pose)
-        logger.warning('%s: left out %d frames without a valid pose', folder, count)
+    recording.report()
     return split
+
+
+def read_frames(folder: Path | str) -> Frames:
+    """
+    Open the frames of all of a split's parts as one; without a split, all frames there are.
+
+    Frames without a valid pose are left out, counted and logged.
+
+    :raises ValueError: with one sentence naming the path, if something is missing or wrong.
+    """
+    folder = Path(folder)
+    if any((folder / name).is_file() for name in SPLIT_FILES):
+        layout = read_layout(folder)
+    else:
+        names = sorted(path.name for path in folder.glob('seq-*') if path.is_dir())
+        layout = Layout(keyframes=tuple(map(FrameRange, names)), queries=(), replay=())
+    recording = _Recording(folder, layout)
+    frames = recording.frames('frames', (*layout.keyframes, *layout.queries, *layout.replay))
+    recording.report()
+    return frames.in_order()
 
 
 class _Recording:
@@ -147,6 +176,12 @@ class _Recording:
         if not found:
             raise ValueError(f'{self._folder}: none of the {role} is an image with a valid pose')
         return Frames(found, self._layout.depth_camera)
+
+    def report(self) -> None:
+        """Log how many frames were left out."""
+        if self.without_pose:
+            count = len(self.without_pose)
+            logger.warning('%s: left out %d frames without a valid pose', self._folder, count)
 
     def _frame(self, sequence: str, number: int, path: Path) -> _Frame | None:
         """Return the frame, or None and a note if it has no valid pose."""

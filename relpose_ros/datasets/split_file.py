@@ -12,6 +12,7 @@ import yaml
 OFFICIAL_STEP = 10
 RATE_HZ = 30.0
 POSE_SUFFIX = 'pose.txt'
+SPLIT_FILES = ('split.yaml', 'TrainSplit.txt', 'TestSplit.txt')
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +86,9 @@ def read_layout(folder: Path) -> Layout:
 
     :raises ValueError: with one sentence naming the path, if they are missing or wrong.
     """
-    if (folder / 'split.yaml').is_file():
-        return _from_yaml(folder / 'split.yaml')
-    lists = [folder / 'TrainSplit.txt', folder / 'TestSplit.txt']
+    split, *lists = (folder / name for name in SPLIT_FILES)
+    if split.is_file():
+        return _from_yaml(split)
     if not all(path.is_file() for path in lists):
         raise ValueError(f'{folder}: no split.yaml, nor TrainSplit.txt and TestSplit.txt')
     train, test = (_sequences(path) for path in lists)

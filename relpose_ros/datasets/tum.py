@@ -13,15 +13,9 @@ import re
 
 import numpy as np
 from relpose_ros.core.camera import Camera
-from relpose_ros.datasets.image_files import (
-    image_size,
-    ImageFile,
-    ImageFiles,
-    only_posed,
-    read_lines,
-    rigid_from_quaternion,
-)
+from relpose_ros.datasets.image_files import image_size, ImageFile, ImageFiles, only_posed
 from relpose_ros.datasets.pose_track import PoseTrack
+from relpose_ros.datasets.text_files import read_lines, rigid_from_quaternion
 
 logger = logging.getLogger(__name__)
 
