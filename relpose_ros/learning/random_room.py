@@ -1,56 +1,27 @@
 """A room that chance furnishes: what stands along the walls, hangs on them and lies about."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
-from relpose_ros.learning import furniture
+from relpose_ros.learning import clutter, fittings, furniture
+from relpose_ros.learning.room_kinds import KINDS, RoomKind, SHARES
+from relpose_ros.learning.room_pieces import RADIATOR
 from relpose_ros.learning.rooms import (
     add_outdoors,
     add_room,
     curtains,
     door_leaf,
-    HEIGHT_M,
     Opening,
     Room,
     SIDES,
     window,
 )
 from relpose_ros.learning.textures import Textures
-from relpose_ros.learning.worlds import Place, World
+from relpose_ros.learning.worlds import World
 
 CORNER_M = 0.65  # kept free, so that the furniture of two walls does not meet
 DEEPEST_M = 0.95
+DOOR_M = 0.9
 
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """
-    Furniture that stands at a wall.
-
-    :param width: along the wall [m].
-    :param depth: from the wall [m].
-    :param height: of its top; 0: nothing is put on it [m].
-    :param add: builds it; its place is the middle of its footprint.
-    """
-
-    width: float
-    depth: float
-    height: float
-    add: Callable[[Place], None]
-
-
-PIECES = (
-    Piece(1.0, 0.3, 0.0, lambda place: furniture.bookshelf(place)),
-    Piece(0.9, 0.3, 0.0, lambda place: furniture.bookshelf(place, 0.85, 1.5)),
-    Piece(1.3, 0.45, 0.8, lambda place: furniture.cabinet(place, 1.25, 0.8, 0.42, 3)),
-    Piece(1.1, 0.6, 0.0, lambda place: furniture.cabinet(place, 1.05, 2.1, 0.56, 2)),
-    Piece(1.0, 0.45, 0.75, lambda place: furniture.drawers(place, 0.95, 0.75, 0.42, 4)),
-    Piece(1.9, DEEPEST_M, 0.0, lambda place: furniture.sofa(place, 1.85)),
-    Piece(1.4, 0.65, 0.74, lambda place: furniture.table(place, 1.35, 0.62, 0.74)),
-    Piece(0.7, 0.7, 0.0, lambda place: furniture.plant(place, 1.3)),
-    Piece(0.5, 0.5, 0.0, lambda place: furniture.chair(place)),
-)
+Openings = dict[str, list[Opening]]
 
 
 def build_random_room(textures: Textures, seed: int) -> World:
@@ -61,60 +32,177 @@ def build_random_room(textures: Textures, seed: int) -> World:
     """
     world = World(textures, np.random.default_rng(seed))
     rng = world.rng
-    size = tuple(float(v) for v in rng.uniform((3.4, 3.4), (6.0, 5.2)))
-    spans = dict(zip(SIDES, (size[0], size[1]) * 2, strict=True))
-    with_door, with_window = (str(side) for side in rng.choice(SIDES, 2, replace=False))
-    start = float(rng.uniform(CORNER_M, spans[with_door] - CORNER_M - 0.9))
-    door = Opening(start, start + 0.9)
-    width = float(rng.uniform(1.0, min(2.2, spans[with_window] - 1.6)))
-    start = float(rng.uniform(0.7, spans[with_window] - width - 0.7))
-    view = window(start, start + width)
-    floor = world.material(str(rng.choice(('planks', 'tiles', 'carpet'))), 1.3, gloss=0.2)
-    kinds = rng.choice(('plaster', 'plaster', 'wallpaper', 'brick'), len(SIDES))
-    paint = {side: world.material(str(k), 1.4) for side, k in zip(SIDES, kinds, strict=True)}
-    openings = {with_door: [door], with_window: [view]}
-    room = add_room(world, (0.0, 0.0), size, floor, paint, openings, SIDES)
-    furniture.ceiling_lamp(world.at(size[0] / 2, size[1] / 2, z=HEIGHT_M), 0, 2.6)
-    curtains(room, world, with_window, view)
-    door_leaf(room, world, with_door, door, float(rng.uniform(0, 12)))
+    kind = KINDS[str(rng.choice(list(SHARES), p=list(SHARES.values())))]
+    size = tuple(float(v) for v in rng.uniform(kind.smallest, kind.largest))
+    daylight = float(rng.choice((0.0, 0.6, 1.0, 1.6), p=(0.15, 0.3, 0.35, 0.2)))
+    world.ambient = float(rng.uniform(0.35, 1.3))
+    openings = _openings(world, kind, size)
+    room = _shell(world, kind, size, openings, daylight)
+    _lamps(world, kind, size, room)
+    _close_openings(world, room, openings)
     for side in SIDES:
-        _furnish(world, room, side, openings.get(side, []))
-    _middle(world, size)
-    add_outdoors(world, (0.0, 0.0), size)
+        taken = _furnish(world, kind, room, side, openings[side])
+        _hang(world, kind, room, side, openings[side], taken)
+    free = tuple(float(v) for v in np.subtract(size, 2 * DEEPEST_M))
+    kind.middle(world.at(size[0] / 2, size[1] / 2), free, room.index)
+    sun = daylight * float(rng.random() < 0.5)
+    add_outdoors(world, (0.0, 0.0), size, max(daylight, 0.03), sun)
     return world
 
 
-def _furnish(world: World, room: Room, side: str, openings: list[Opening]) -> None:
-    """Put pieces side by side along a wall, pictures above the low ones."""
+def _openings(world: World, kind: RoomKind, size: tuple[float, float]) -> Openings:
+    """Cut doors and windows into the walls, so that no two meet."""
+    rng, openings = world.rng, {}
+    with_windows = set(rng.choice(SIDES, int(rng.integers(1, 3)), replace=False))
+    door_side = str(rng.choice(SIDES))
+    for side in SIDES:
+        length = size[0] if side in ('north', 'south') else size[1]
+        doors = int(rng.integers(0, kind.doors + 1)) + (side == door_side)
+        if kind.doors == 1 and side != door_side:
+            doors = int(rng.random() < 0.15)
+        cut = [(DOOR_M, None)] * doors
+        if side in with_windows:
+            sill = float(rng.choice((0.5, 0.85, 0.95)))
+            cut += [(float(rng.uniform(0.9, 2.4)), sill)] * int(length // 2.4)
+        openings[side] = _spread(cut, length, rng)
+    return openings
+
+
+def _spread(
+    cut: list[tuple[float, float | None]], length: float, rng: np.random.Generator
+) -> list[Opening]:
+    """Place as many openings of a width and a sill (None: a door) along a wall as fit."""
+    out, along = [], CORNER_M
+    for index in rng.permutation(len(cut)):
+        width, sill = cut[index]
+        start = along + float(rng.uniform(0, 0.8 * length / len(cut)))
+        if start + width > length - CORNER_M:
+            continue
+        stop = start + width
+        out.append(Opening(start, stop) if sill is None else window(start, stop, sill))
+        along = stop + 0.35
+    return out
+
+
+def _shell(
+    world: World, kind: RoomKind, size: tuple[float, float], openings: Openings, daylight: float
+) -> Room:
+    """Add the walls, all alike but for one, the floor and the ceiling."""
+    rng = world.rng
+    floor = str(rng.choice(kind.floors))
+    gloss = float(rng.uniform(0.0, 0.8)) if floor != 'carpet' else 0.0
+    paint = dict.fromkeys(SIDES, world.material('wall', 2.5))
+    if rng.random() < 0.8:
+        paint |= {str(rng.choice(SIDES)): world.material(str(rng.choice(kind.walls)), 1.3)}
+    if rng.random() < 0.3:
+        paint = dict.fromkeys(SIDES, world.material(str(rng.choice(kind.walls)), 1.4))
+    panelled = 'panels' in kind.lamps and rng.random() < 0.6
+    return add_room(
+        world,
+        (0.0, 0.0),
+        size,
+        world.material(floor, float(rng.uniform(1.0, 2.4)), gloss=gloss),
+        paint,
+        openings,
+        SIDES,
+        world.material('ceiling_panel', 1.2, (0.95, 0.95, 0.95)) if panelled else None,
+        float(rng.uniform(2.4, 3.1)),
+        daylight,
+    )
+
+
+def _lamps(world: World, kind: RoomKind, size: tuple[float, float], room: Room) -> None:
+    rng, height = world.rng, world.rooms[room.index][1, 2]
+    power = float(rng.choice((0.6, 1.4, 2.6, 4.0))) * max(1.0, size[0] * size[1] / 20)
+    ceiling = world.at(size[0] / 2, size[1] / 2, z=height)
+    lamps = str(rng.choice(kind.lamps))
+    if lamps == 'panels':
+        fittings.panel_lamps(ceiling, size, room.index, power, 1 + (size[0] > 6) + (size[0] > 9))
+    elif lamps == 'pendants':
+        drop = height - float(rng.uniform(1.7, 2.0))
+        fittings.pendant_lamps(ceiling, size[0] * 0.4, room.index, power, drop)
+    else:
+        furniture.ceiling_lamp(ceiling, room.index, power)
+
+
+def _close_openings(world: World, room: Room, openings: Openings) -> None:
+    """Hang doors, curtains and blinds, radiators below windows."""
+    rng = world.rng
+    leaf = world.material(str(rng.choice(('wood', 'plain', 'paint', 'wall'))), 1.3, gloss=0.15)
+    for side in SIDES:
+        for opening in openings[side]:
+            middle, width = (opening.start + opening.stop) / 2, opening.stop - opening.start
+            wall = room.on_wall(world, side, middle)
+            if opening.sill == 0:
+                door_leaf(room, world, side, opening, 0.0, leaf)
+                continue
+            if rng.random() < 0.5:
+                RADIATOR.add(wall)
+            covered = rng.integers(4)
+            if covered == 0:
+                curtains(room, world, side, opening)
+            elif covered == 1:
+                low = float(rng.uniform(opening.sill, opening.head - 0.1))
+                fittings.blind(wall, width, low, opening.head)
+            if covered > 1:
+                clutter.strew(wall.at(0, 0.02, z=opening.sill + 0.027), width, 0.24, 8)
+
+
+def _furnish(
+    world: World, kind: RoomKind, room: Room, side: str, openings: list[Opening]
+) -> list[tuple[float, float, float]]:
+    """
+    Put pieces side by side along a wall.
+
+    :return: start, stop and height of what stands there [m].
+    """
     rng, along, stop = world.rng, CORNER_M, room.length(side) - CORNER_M
-    while True:
-        piece = PIECES[rng.integers(len(PIECES))]
+    deepest = 0.32 * min(np.subtract(room.upper, room.lower))
+    pieces = [p for p in kind.pieces if p.depth < deepest]
+    taken = []
+    along += float(rng.uniform(0, kind.gap))
+    while pieces:
+        piece = pieces[rng.integers(len(pieces))]
         end = along + piece.width
         if end > stop:
-            return
-        blocked = [o for o in openings if o.start < end and o.stop > along]
-        if any(o.sill == 0 or piece.height == 0 for o in blocked):
-            along = max(o.stop for o in blocked) + 0.1
+            if stop - along < 0.6:
+                break
+            pieces = [p for p in pieces if p.width < piece.width]
+            continue
+        blocked = [o for o in openings if o.start < end + 0.05 and o.stop > along - 0.05]
+        if any(o.sill < piece.height for o in blocked):
+            along = min(o.stop for o in blocked) + 0.1
             continue
         middle = along + piece.width / 2
-        spot = room.on_wall(world, side, middle, off=piece.depth / 2 + 0.02)
-        piece.add(spot)
-        if piece.height > 0:
-            furniture.clutter(spot.at(0, 0, z=piece.height), piece.width - 0.1, 0.3, 5)
-            if not blocked:
-                kind = str(rng.choice(('poster', 'picture')))
-                size = rng.uniform((0.4, 0.4), (0.9, 0.8))
-                furniture.picture(room.on_wall(world, side, middle, 1.6), *size, kind)
-        along = end + float(rng.uniform(0.05, 0.5))
+        piece.add(room.on_wall(world, side, middle, off=piece.depth / 2 + 0.03), room.index)
+        taken.append((along, end, piece.height))
+        along = end + float(rng.uniform(0.02, kind.gap))
+    return taken
 
 
-def _middle(world: World, size: tuple[float, float]) -> None:
-    """Put a rug and, where there is space, a table with chairs into the middle."""
-    free = np.array(size) - 2 * DEEPEST_M
-    place = world.at(size[0] / 2, size[1] / 2, float(world.rng.choice((0.0, 90.0))))
-    place.box((0, 0, 0.006), (1.5, 1.5, 0.012), world.material('rug', 0.0))
-    if free.min() > 2.0:
-        furniture.table(place, 1.1, 0.75, 0.74)
-        furniture.clutter(place.at(0, 0, z=0.74), 1.0, 0.6, 5)
-        for yaw_deg in (0.0, 180.0):
-            furniture.chair(place.at(0, 0, yaw_deg + float(world.rng.uniform(-9, 9))).at(0, 0.55))
+def _hang(
+    world: World,
+    kind: RoomKind,
+    room: Room,
+    side: str,
+    openings: list[Opening],
+    taken: list[tuple[float, float, float]],
+) -> None:
+    """Hang things where the wall is free."""
+    rng, length = world.rng, room.length(side)
+    windows = [(o.start - 0.25, o.stop + 0.25, o.head + 0.2) for o in openings]
+    rects = [(a, b, 0.0, c) for a, b, c in (*taken, *windows)]
+    ceiling = world.rooms[room.index][1, 2]
+    for _ in range(int(rng.poisson(1.6 * length))):
+        thing = kind.hangings[rng.integers(len(kind.hangings))]
+        if length < thing.width + 0.3 or thing.high > ceiling:
+            continue
+        start = float(rng.uniform(0.15, length - thing.width - 0.15))
+        stop = start + thing.width
+        if any(
+            a < stop and b > start and c < thing.high and d > thing.low for a, b, c, d in rects
+        ):
+            continue
+        z = (thing.low + thing.high) / 2
+        thing.add(room.on_wall(world, side, (start + stop) / 2, z))
+        rects.append((start, stop, thing.low, thing.high))

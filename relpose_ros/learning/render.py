@@ -87,7 +87,8 @@ def _shade(worlds: Worlds, rays: Bundles, seen: Surface) -> Tensor:
     offset = seen.points + SHADOW_OFFSET_M * seen.normals
     room, shade = _room(worlds, rays.world, offset)
     up = 0.85 + 0.15 * seen.normals[:, 2:]
-    light = seen.points.new_tensor(AMBIENT)[:, None] * up * shade[:, None]
+    ambient = seen.points.new_tensor(AMBIENT) * worlds.ambient[rays.world, None]
+    light = ambient[:, :, None] * up * shade[:, None]
     light = light + seen.emission[:, None]
     view = -unit(rays.direction)
     highlight = torch.zeros_like(light)

@@ -83,6 +83,9 @@ def add_room(
     paint: dict[str, Material],
     openings: dict[str, list[Opening]],
     outer: tuple[str, ...],
+    ceiling: Material | None = None,
+    height: float = HEIGHT_M,
+    daylight: float = 1.0,
 ) -> Room:
     """
     Add floor, ceiling, walls, skirting, frames and the light of the windows.
@@ -90,17 +93,21 @@ def add_room(
     :param paint: material of each side's wall.
     :param openings: the doors and windows of each side, left to right.
     :param outer: the sides that face the open air.
+    :param ceiling: white plaster if not given.
+    :param height: of the ceiling [m].
+    :param daylight: strength of the windows' light.
     """
     room = Room(len(world.rooms), lower, upper)
-    world.rooms.append(np.array(((*lower, 0.0), (*upper, HEIGHT_M))))
+    world.rooms.append(np.array(((*lower, 0.0), (*upper, height))))
     size = np.subtract(upper, lower) + 2 * INNER_WALL_M
     middle = np.add(lower, upper) / 2
     slab = world.at(*middle)
     slab.box((0, 0, -0.1), (*size, 0.2), floor)
-    slab.box((0, 0, HEIGHT_M + 0.1), (*size, 0.2), world.material('plaster', 3.0, WHITE))
+    ceiling = ceiling or world.material('plaster', 3.0, WHITE)
+    slab.box((0, 0, height + 0.1), (*size, 0.2), ceiling)
     for side in SIDES:
         thickness = OUTER_WALL_M if side in outer else INNER_WALL_M
-        _wall(world, room, side, thickness, paint[side], openings.get(side, []))
+        _wall(world, room, side, thickness, paint[side], openings.get(side, []), daylight)
     return room
 
 
@@ -111,10 +118,12 @@ def _wall(
     thickness: float,
     paint: Material,
     openings: list[Opening],
+    daylight: float,
 ) -> None:
     length, wall = room.length(side), room.on_wall(world, side, 0.0)
     trim = world.material('paint', 0.8, WHITE)
     height, depth = SKIRTING_M
+    top = world.rooms[room.index][1, 2] + 0.2
 
     def block(start: float, stop: float, low: float, high: float) -> None:
         centre = ((start + stop) / 2, thickness / 2, (low + high) / 2)
@@ -124,12 +133,12 @@ def _wall(
     left = -INNER_WALL_M
     for opening in [*openings, None]:
         right = length + INNER_WALL_M if opening is None else opening.start
-        block(left, right, -0.1, HEIGHT_M + 0.2)
+        block(left, right, -0.1, top)
         if opening is not None:
-            block(opening.start, opening.stop, opening.head, HEIGHT_M + 0.2)
+            block(opening.start, opening.stop, opening.head, top)
             if opening.sill > 0:
                 block(opening.start, opening.stop, -0.1, opening.sill)
-                _window(world, room, wall, opening, thickness)
+                _window(world, room, wall, opening, thickness, daylight)
             else:
                 _door_frame(wall, opening, trim)
             left = opening.stop
@@ -147,7 +156,9 @@ def _door_frame(wall: Place, opening: Opening, trim: Material) -> None:
     wall.box((middle, 0.0, opening.head + 0.035), (width + 0.14, 0.05, 0.07), trim)
 
 
-def _window(world: World, room: Room, wall: Place, opening: Opening, thickness: float) -> None:
+def _window(
+    world: World, room: Room, wall: Place, opening: Opening, thickness: float, daylight: float
+) -> None:
     """Add frame, mullion, sill and the daylight, which comes from the middle of the window."""
     white = world.material('paint', 0.8, WHITE, gloss=0.2)
     middle, width = (opening.start + opening.stop) / 2, opening.stop - opening.start
@@ -159,18 +170,31 @@ def _window(world: World, room: Room, wall: Place, opening: Opening, thickness: 
         wall.box((middle, back + 0.001, z), (width, 0.06, 0.05), white)
     wall.box((middle, 0.04, opening.sill + 0.012), (width + 0.12, 0.24, 0.03), white)
     light = wall.at(middle + 0.12, 0.03, z=level).world_from_place
-    power = 2.4 * width * height * DAYLIGHT
-    world.lights.append(Light(light[:3, 3], power, room.index, -light[:3, 1]))
+    power = 2.4 * daylight * width * height * DAYLIGHT
+    if daylight > 0:
+        world.lights.append(Light(light[:3, 3], power, room.index, -light[:3, 1]))
 
 
-def add_outdoors(world: World, lower: tuple[float, float], upper: tuple[float, float]) -> None:
-    """Put houses and trees around a building and the sun above it."""
-    middle, reach = np.add(lower, upper) / 2, 14.0
+def add_outdoors(
+    world: World,
+    lower: tuple[float, float],
+    upper: tuple[float, float],
+    daylight: float = 1.0,
+    sun: float = 1.0,
+) -> None:
+    """
+    Put houses and trees around a building and the sun above it.
+
+    :param daylight: brightness of the houses.
+    :param sun: strength of the sun; 0: clouds or night.
+    """
+    middle, reach = np.add(lower, upper) / 2, 14.0 + max(0.0, *np.subtract(upper, lower) - 9)
     for yaw_deg in (0.0, 90.0, 180.0, 270.0):
-        street = world.material('outdoor', 0.0, (1, 1, 1), emission=1.3)
+        street = world.material('outdoor', 0.0, (1, 1, 1), emission=1.3 * daylight)
         world.at(*middle, yaw_deg).box((0, reach, 3), (2.2 * reach, 0.2, 16), street)
-    sun = np.array((*middle, 0.0)) + np.array((-16.0, -34.0, 30.0))
-    world.lights.append(Light(sun, 5200.0 * np.array((1.0, 0.92, 0.78))))
+    if sun > 0:
+        position = np.array((*middle, 0.0)) + np.array((-16.0, -34.0, 30.0))
+        world.lights.append(Light(position, sun * 5200.0 * np.array((1.0, 0.92, 0.78))))
 
 
 def curtains(room: Room, world: World, side: str, opening: Opening) -> None:
@@ -186,11 +210,22 @@ def curtains(room: Room, world: World, side: str, opening: Opening) -> None:
             wall.box((x, -0.1, 1.2), (0.06, 0.05, 2.24), cloth, (0, 0, 38 * (-1) ** fold))
 
 
-def door_leaf(room: Room, world: World, side: str, opening: Opening, swing_deg: float) -> None:
-    """Hang a door, open by an angle into the room, its hinges left as seen from inside."""
+def door_leaf(
+    room: Room,
+    world: World,
+    side: str,
+    opening: Opening,
+    swing_deg: float,
+    leaf: Material | None = None,
+) -> None:
+    """
+    Hang a door, open by an angle into the room, its hinges left as seen from inside.
+
+    :param leaf: of wood if not given.
+    """
     width = opening.stop - opening.start
     hinge = room.on_wall(world, side, opening.start - 0.02, off=0.05).at(0, 0, -swing_deg)
-    leaf = world.material('wood', 1.3, gloss=0.15)
+    leaf = leaf or world.material('wood', 1.3, gloss=0.15)
     hinge.box((width / 2, 0, 1.02), (width, 0.04, 2.0), leaf)
     for z in (0.55, 1.5):
         hinge.box((width / 2, 0, z), (width - 0.26, 0.052, 0.7), leaf)

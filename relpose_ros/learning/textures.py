@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from relpose_ros.learning import patterns, prints
+from relpose_ros.learning import interiors, patterns, prints
 
 MAKERS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], int]] = {
     'wood': (patterns.wood, 8),
@@ -28,6 +28,20 @@ MAKERS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], int]] = {
     'label': (prints.label, 12),
     'cardboard': (prints.cardboard, 2),
     'outdoor': (prints.outdoor, 2),
+    'plain': (interiors.plain, 12),
+    'wall': (interiors.wall_paint, 8),
+    'linoleum': (interiors.linoleum, 4),
+    'concrete': (interiors.concrete, 2),
+    'leather': (interiors.leather, 4),
+    'crumpled': (interiors.crumpled, 5),
+    'ceiling_panel': (interiors.ceiling_panel, 2),
+    'blind': (interiors.blind, 2),
+    'grille': (interiors.grille, 3),
+    'paper': (interiors.paper, 6),
+    'whiteboard': (interiors.whiteboard, 4),
+    'notices': (interiors.notices, 4),
+    'keyboard': (interiors.keyboard, 2),
+    'sign': (interiors.sign, 6),
 }
 
 

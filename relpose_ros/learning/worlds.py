@@ -82,6 +82,7 @@ class World:
 
     :param textures: the images that its materials refer to.
     :param rng: the source of every random choice.
+    :param ambient: strength of the light that comes from everywhere.
     """
 
     textures: Textures
@@ -89,6 +90,7 @@ class World:
     primitives: list[Primitive] = field(default_factory=list)
     lights: list[Light] = field(default_factory=list)
     rooms: list[np.ndarray] = field(default_factory=list)  # (2, 3) lower and upper corner [m]
+    ambient: float = 1.0
 
     def material(
         self,
@@ -195,6 +197,7 @@ class Worlds:
     :param light_room: (W, L) long.
     :param light_axis: (W, L, 3).
     :param rooms: (W, M, 2, 3) [m]; padded ones are empty.
+    :param ambient: (W,), strength of the light that comes from everywhere.
     :param texels: (P, 3) uint8, every level of every texture; see Textures.pyramid.
     :param texture_px: side of the largest level [px].
     """
@@ -210,6 +213,7 @@ class Worlds:
     light_room: Tensor
     light_axis: Tensor
     rooms: Tensor
+    ambient: Tensor
     texels: Tensor
     texture_px: int
 
@@ -255,6 +259,7 @@ def stack_worlds(worlds: Sequence[World], device: str = 'cpu') -> Worlds:
         light_room=lights(lambda light: light.room).long(),
         light_axis=lights(lambda light: light.axis, (3,)),
         rooms=_padded([w.rooms for w in worlds], 0, (2, 3), device),
+        ambient=torch.tensor([w.ambient for w in worlds], device=device),
         texels=torch.as_tensor(textures.pyramid(), device=device),
         texture_px=textures.images.shape[1],
     )
