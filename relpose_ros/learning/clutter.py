@@ -158,9 +158,9 @@ def person(place: Place) -> None:
     for side in (-1, 1):
         place.cylinder((0.1 * side, 0, 0.45 * tall), 0.085, 0.84 * tall, trousers)
         place.ellipsoid((0.1 * side, -0.06, 0.05), (0.11, 0.28, 0.1), shoes)
-        swing = float(world.rng.uniform(-16, 16))
-        arm = (0.25 * side, 0, 1.16 * tall)
-        place.ellipsoid(arm, (0.13, 0.14, 0.66 * tall), coat, (swing, 7 * side, 0))
+        swing = float(world.rng.uniform(-9, 9))
+        arm = (0.24 * side, 0, 1.14 * tall)
+        place.ellipsoid(arm, (0.11, 0.13, 0.64 * tall), coat, (swing, -5 * side, 0))
         place.ellipsoid((0.29 * side, -0.02, 0.8 * tall), (0.08, 0.09, 0.18), skin)
     place.ellipsoid((0, 0, 1.16 * tall), (0.46, 0.28, 0.76 * tall), coat)
     place.cylinder((0, 0, 1.5 * tall), 0.055, 0.14, skin)

@@ -35,10 +35,12 @@ def build_random_room(textures: Textures, seed: int) -> World:
     kind = KINDS[str(rng.choice(list(SHARES), p=list(SHARES.values())))]
     size = tuple(float(v) for v in rng.uniform(kind.smallest, kind.largest))
     daylight = float(rng.choice((0.0, 0.6, 1.0, 1.6), p=(0.15, 0.3, 0.35, 0.2)))
-    world.ambient = float(rng.uniform(0.35, 1.3))
+    power = float(rng.choice((0.6, 1.4, 2.6, 4.0)))
+    # What walls and ceiling send back of the light that there is.
+    world.ambient = float(rng.uniform(0.6, 1.3)) * (0.2 + 0.22 * power + 0.3 * daylight)
     openings = _openings(world, kind, size)
     room = _shell(world, kind, size, openings, daylight)
-    _lamps(world, kind, size, room)
+    _lamps(world, kind, size, room, power)
     _close_openings(world, room, openings)
     for side in SIDES:
         taken = _furnish(world, kind, room, side, openings[side])
@@ -111,9 +113,11 @@ def _shell(
     )
 
 
-def _lamps(world: World, kind: RoomKind, size: tuple[float, float], room: Room) -> None:
+def _lamps(
+    world: World, kind: RoomKind, size: tuple[float, float], room: Room, power: float
+) -> None:
     rng, height = world.rng, world.rooms[room.index][1, 2]
-    power = float(rng.choice((0.6, 1.4, 2.6, 4.0))) * max(1.0, size[0] * size[1] / 20)
+    power *= max(1.0, size[0] * size[1] / 20)
     ceiling = world.at(size[0] / 2, size[1] / 2, z=height)
     lamps = str(rng.choice(kind.lamps))
     if lamps == 'panels':

@@ -224,7 +224,7 @@ def door_leaf(
     :param leaf: of wood if not given.
     """
     width = opening.stop - opening.start
-    hinge = room.on_wall(world, side, opening.start - 0.02, off=0.05).at(0, 0, -swing_deg)
+    hinge = room.on_wall(world, side, opening.start, off=0.02).at(0, 0, -swing_deg)
     leaf = leaf or world.material('wood', 1.3, gloss=0.15)
     hinge.box((width / 2, 0, 1.02), (width, 0.04, 2.0), leaf)
     for z in (0.55, 1.5):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import inverse, transform_points
-from relpose_ros.learning.photograph import photograph
 from relpose_ros.learning.render import render, Rendering
 from relpose_ros.learning.textures import Textures
 from relpose_ros.learning.trajectory import looking_at
@@ -135,14 +134,6 @@ def test_culling_changes_nothing(world: World) -> None:
         nearest = torch.minimum(nearest, torch.where(depth > 0, depth, torch.inf))
     nearest[nearest.isinf()] = 0
     assert torch.allclose(whole, nearest, atol=1e-5)
-
-
-def test_photographs_depend_on_their_seed_alone() -> None:
-    radiance = torch.rand(3, 3, 20, 30, generator=torch.Generator().manual_seed(0))
-    whole = photograph(radiance, [5, 6, 7])
-    assert torch.equal(photograph(radiance[1:2], [6])[0], whole[1])
-    assert not torch.equal(photograph(radiance[1:2], [8])[0], whole[1])
-    assert whole.float().mean() > 60
 
 
 def test_poses_of_another_shape_are_refused(world: World) -> None:
