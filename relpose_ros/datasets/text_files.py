@@ -66,15 +66,15 @@ def read_arrays(path: Path, names: Sequence[str] = ()) -> dict[str, np.ndarray]:
     """
     Read the arrays of an npz file.
 
-    :param names: arrays that must be there, with one row for each row of the first.
+    :param names: arrays that must be there, of one length.
     :raises ValueError: if they are not, or it is no such file.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = dict(file)
-    except (OSError, ValueError, BadZipFile):
+    except (OSError, EOFError, ValueError, BadZipFile):
         raise ValueError(f'{path}: missing or no npz file of plain arrays') from None
-    if len({len(arrays[name]) if name in arrays else None for name in names}) > 1:
+    if not set(names) <= set(arrays) or len({len(arrays[name]) for name in names}) > 1:
         raise ValueError(f'{path}: expected the arrays {", ".join(names)}, of one length')
     return arrays
 
