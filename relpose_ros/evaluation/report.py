@@ -1,47 +1,22 @@
 """An evaluation as one self-contained page and one picture."""
 
-import base64
 from collections import defaultdict
 from collections.abc import Sequence
 from html import escape
-import io
 from pathlib import Path
 import textwrap
 
 import cv2
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
-from relpose_ros.evaluation import plots
+from relpose_ros.evaluation import page, plots
 from relpose_ros.evaluation.metrics import Outcome, readable, undefined_directions
 from relpose_ros.evaluation.plots import MatchPicture
 
 PAGE, OVERVIEW = 'index.html', 'overview.png'
 OVERVIEW_MATCHES = 3
 TITLE_WIDTH = 68
-STYLE = """
-:root { color-scheme: light; }
-body { font: 15px/1.5 system-ui, sans-serif; color: #111827; background: #f3f4f6; margin: 0; }
-main { max-width: 1180px; margin: 0 auto; padding: 28px 20px 60px; }
-h1 { font-size: 26px; margin: 0 0 18px; }
-h2 { font-size: 18px; margin: 34px 0 10px; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(165px, 1fr)); gap: 10px; }
-.card, figure, .panel { background: #fff; border-radius: 10px; box-shadow: 0 1px 3px #0002; }
-.card { padding: 10px 14px; }
-.card b { display: block; font-size: 19px; font-weight: 600; overflow-wrap: anywhere; }
-.card span, figcaption, p { color: #4b5563; font-size: 13px; }
-.panel { padding: 12px; }
-.panel img { width: 100%; display: block; }
-.matches { display: grid; gap: 14px; }
-@media (min-width: 900px) { .matches { grid-template-columns: 1fr 1fr; } }
-figure { margin: 0; overflow: hidden; }
-figure img { width: 100%; display: block; }
-figcaption { padding: 7px 12px 9px; }
-table { border-collapse: collapse; width: 100%; font-size: 13px; }
-th, td { text-align: right; padding: 4px 10px; border-bottom: 1px solid #e5e7eb; }
-th:first-child, td:first-child { text-align: left; }
-"""
 
 
 def write_report(
@@ -68,8 +43,8 @@ def write_report(
     chosen = [matches[i] for i in spread]
     picture = _overview(outcomes, result, map_from_keyframe, chosen, title)
     (folder / OVERVIEW).write_bytes(picture)
-    page = _page(outcomes, result, map_from_keyframe, matches, title)
-    (folder / PAGE).write_text(page, encoding='utf-8')
+    html = _page(outcomes, result, map_from_keyframe, matches, title)
+    (folder / PAGE).write_text(html, encoding='utf-8')
     return folder / PAGE, folder / OVERVIEW
 
 
@@ -95,7 +70,7 @@ def _overview(
             axes.imshow(plots.draw_matches(match))
             axes.set_title(textwrap.fill(match.title, TITLE_WIDTH), loc='left', fontsize='medium')
             axes.axis('off')
-    return _png(figure)
+    return page.png(figure)
 
 
 def _write_figures(axes: Axes, result: dict[str, int | float | str | None]) -> None:
@@ -123,27 +98,18 @@ def _page(
     curves = Figure(figsize=(12, 4), dpi=100, layout='constrained')
     plots.plot_error_curves(*curves.subplots(1, 2, sharey=True), outcomes)
     parts = [
-        f'<h1>{escape(title)}</h1><div class="cards">{cards}</div>',
-        _section('Where', _panel(above)),
-        _section('Errors', _panel(curves) + _note(outcomes)),
-        _section('Matches', _gallery(matches)) if matches else '',
-        _section('Rejected', _rejections(outcomes)),
+        f'<div class="cards">{cards}</div>',
+        page.section('Where', page.panel(above)),
+        page.section('Errors', page.panel(curves) + _note(outcomes)),
+        page.section('Matches', _gallery(matches)) if matches else '',
+        page.section('Rejected', _rejections(outcomes)),
     ]
     if any(outcome.latency_s for outcome in outcomes):
         latency = Figure(figsize=(12, 3), dpi=100, layout='constrained')
         plots.plot_latency(latency.subplots(), outcomes)
-        parts.append(_section('Latency', _panel(latency)))
-    parts.append(_section('Every query', _every_query(outcomes)))
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<title>{escape(title)}</title><style>{STYLE}</style></head>'
-        f'<body><main>{"".join(parts)}</main></body></html>\n'
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f'<h2>{title}</h2>{content}'
+        parts.append(page.section('Latency', page.panel(latency)))
+    parts.append(page.section('Every query', _every_query(outcomes)))
+    return page.document(title, parts)
 
 
 def _note(outcomes: Sequence[Outcome]) -> str:
@@ -160,7 +126,7 @@ def _gallery(matches: Sequence[MatchPicture]) -> str:
         bgr = cv2.cvtColor(plots.draw_matches(match), cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, 85))[1]
         caption = f'<figcaption>{escape(match.title)}</figcaption>'
-        figures.append(f'<figure>{_image("jpeg", jpeg.tobytes())}{caption}</figure>')
+        figures.append(f'<figure>{page.image("jpeg", jpeg.tobytes())}{caption}</figure>')
     return f'<div class="matches">{"".join(figures)}</div>'
 
 
@@ -175,7 +141,7 @@ def _rejections(outcomes: Sequence[Outcome]) -> str:
         (reason, len(of_reason), ', '.join(of_reason))
         for reason, of_reason in sorted(names.items(), key=lambda item: -len(item[1]))
     ]
-    return _table(('reason', 'queries', ''), rows)
+    return page.table(('reason', 'queries', ''), rows)
 
 
 def _every_query(outcomes: Sequence[Outcome]) -> str:
@@ -193,25 +159,4 @@ def _every_query(outcomes: Sequence[Outcome]) -> str:
             )
         rows.append((outcome.name, *errors, view, latency))
     heads = ('query', 'answer', 'position [cm]', 'direction [deg]', 'rotation [deg]')
-    return _table((*heads, 'view shared with first keyframe [%]', 'latency [ms]'), rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    head = ''.join(f'<th>{escape(text)}</th>' for text in heads)
-    lines = (''.join(f'<td>{escape(str(cell))}</td>' for cell in row) for row in rows)
-    body = ''.join(f'<tr>{line}</tr>' for line in lines)
-    return f'<div class="panel"><table><tr>{head}</tr>{body}</table></div>'
-
-
-def _panel(figure: Figure) -> str:
-    return f'<div class="panel">{_image("png", _png(figure))}</div>'
-
-
-def _image(kind: str, data: bytes) -> str:
-    return f'<img alt="" src="data:image/{kind};base64,{base64.b64encode(data).decode()}">'
-
-
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
+    return page.table((*heads, 'view shared with first keyframe [%]', 'latency [ms]'), rows)

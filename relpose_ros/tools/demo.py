@@ -21,8 +21,9 @@ from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.live import outcomes, play
 from relpose_ros.evaluation.metrics import summary, table
 from relpose_ros.learning.apartment import write_apartment
-from relpose_ros.tools.evaluate import map_keyframes, report
+from relpose_ros.tools.evaluate import report
 from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder, UNTRAINED
+from relpose_ros.tools.protocols import map_keyframes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     split = read_split(data)
     path = out / 'map.relmap'
     path.unlink(missing_ok=True)
-    map_keyframes(path, split, device)
+    map_keyframes(path, split.keyframes, device)
     parameters = {
         'map_path': path,
         'estimator': arguments.estimator,

@@ -1,69 +1,104 @@
 """
-Evaluate relocalization on a folder in 7-Scenes layout.
+Evaluate an estimator, or relocalization as a whole, on a folder in a public layout.
 
 For example:
   relpose_ros evaluate 7scenes/redkitchen --json result.json --report out/redkitchen
   relpose_ros evaluate 7scenes/redkitchen --map redkitchen.relmap
+  relpose_ros evaluate 7scenes --protocol nearest --estimator network
+  relpose_ros evaluate scannet1500 --protocol pairs --report out/scannet
 
-Maps the keyframes and localizes the queries of the folder's split.yaml, or of its TrainSplit.txt
-and TestSplit.txt. Rejected queries count as failures. Position, direction and rotation errors are
-those of the paper's equations (8) to (10).
+Protocols:
+  localization  map the keyframes and localize the queries of the folder's split.yaml, or of its
+                TrainSplit.txt and TestSplit.txt, by the same road as the node
+  nearest       each query against the one keyframe whose DenseVLAD descriptor is nearest; also on
+                a folder of such folders (paper, tables 1 to 3) and of Cambridge (table 5)
+  pairs         the pairs of a list: ScanNet-1500, SuperGlue's, RelPoseNet's (tables 1, 2, 4)
+  trajectory    a recording against itself: with depth, images that share at least 40 % of their
+                views; without, images up to 3 frames apart
+  map-free      scenes of Map-free (table 6)
+  matches       coarse matches of `nearest` against depth, beside dense RootSIFT
+
+All but localization print beside ours the paper's row and those of the trivial predictors. A query
+or pair without a pose counts as a failure. Errors are those of the paper's equations (8) to (10).
 """
 
 import argparse
 import json
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.map_builder import build_map, learn_from_keyframes
 from relpose_ros.core.relocalizer import Relocalizer
-from relpose_ros.core.vlad import default_vocabulary
 from relpose_ros.datasets.seven_scenes import read_split, Split
 from relpose_ros.evaluation.localization import evaluate, match_picture
 from relpose_ros.evaluation.metrics import Outcome, summary, table
 from relpose_ros.evaluation.report import write_report
+from relpose_ros.evaluation.row_table import table as row_table
+from relpose_ros.evaluation.row_table import write_page
 from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
-from relpose_ros.tools.progress import counted, Progress
+from relpose_ros.tools.progress import counted
+from relpose_ros.tools.protocols import opened_map, PAIR_PROTOCOLS, Protocol, run_protocol
 
+LOCALIZATION = 'localization'
 SHOWN_MATCHES = 6
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument('data', type=existing_folder, help='folder in 7-Scenes layout')
+    parser.add_argument('data', type=existing_folder, help='folder in a public layout')
+    parser.add_argument(
+        '--protocol',
+        choices=(LOCALIZATION, *PAIR_PROTOCOLS),
+        default=LOCALIZATION,
+        help='what is judged against what (default: localization)',
+    )
     parser.add_argument('--map', type=Path, help='use this map instead of building one')
+    parser.add_argument(
+        '--min-frames',
+        type=int,
+        default=1,
+        metavar='N',
+        help='trajectory: keyframes are at least so many images from their query (default: 1)',
+    )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures')
     parser.add_argument('--report', type=Path, metavar='FOLDER', help='write a page with pictures')
     add_estimator(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    """Build the map if there is none, localize, print and write."""
+    """Judge, print and write."""
     estimator, device = estimator_from(arguments)
+    if arguments.protocol == LOCALIZATION:
+        _localize(arguments, estimator, device)
+        return
+    protocol = Protocol(
+        arguments.protocol, min_frames=arguments.min_frames, map_path=arguments.map
+    )
+    evaluation = run_protocol(protocol, arguments.data, estimator, device)
+    print(row_table(evaluation.rows))
+    if arguments.json:
+        rows = [row.as_json() for row in evaluation.rows]
+        arguments.json.write_text(
+            json.dumps({'protocol': protocol.name, 'rows': rows}, indent=2) + '\n'
+        )
+    if arguments.report:
+        title = f'{arguments.data.name}: {protocol.split}'
+        print(*write_page(arguments.report, evaluation.rows, evaluation.scenes, title), sep='\n')
+
+
+def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) -> None:
+    """Build the map if there is none and localize the queries."""
     split = read_split(arguments.data)
-    with TemporaryDirectory() as folder:
-        path = arguments.map or Path(folder) / 'map.relmap'
-        if not arguments.map:
-            map_keyframes(path, split, device)
-        with KeyframeMap.open(path) as keyframe_map:
-            relocalizer = Relocalizer(keyframe_map, estimator, device=device)
-            queries = counted(split.queries, 'Queries')
-            outcomes = list(evaluate(relocalizer, keyframe_map, queries))
-            result = summary(outcomes, estimator.name, estimator.weights)
-            print(table(result))
-            if arguments.json:
-                arguments.json.write_text(json.dumps(result, indent=2) + '\n')
-            if arguments.report:
-                report(arguments.report, split, relocalizer, keyframe_map, outcomes, result)
-
-
-def map_keyframes(path: Path, split: Split, device: str) -> None:
-    """Map the keyframes of a split, with build-map's defaults."""
-    images = counted(split.keyframes, 'Keyframes')
-    build_map(path, images, default_vocabulary(), device=device)
-    with Progress('Learning') as progress:
-        learn_from_keyframes(path, device=device, progress=progress)
+    with opened_map(split.keyframes, device, arguments.map) as keyframe_map:
+        relocalizer = Relocalizer(keyframe_map, estimator, device=device)
+        queries = counted(split.queries, 'Queries')
+        outcomes = list(evaluate(relocalizer, keyframe_map, queries))
+        result = summary(outcomes, estimator.name, estimator.weights)
+        print(table(result))
+        if arguments.json:
+            arguments.json.write_text(json.dumps(result, indent=2) + '\n')
+        if arguments.report:
+            report(arguments.report, split, relocalizer, keyframe_map, outcomes, result)
 
 
 def report(

@@ -1,0 +1,175 @@
+"""Rows as a table for the terminal and the page, and as a page with error curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+import textwrap
+from typing import NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+import numpy as np
+from relpose_ros.evaluation import page
+from relpose_ros.evaluation.pairwise import keyframe_poses, mean_motions, PairOutcome
+from relpose_ros.evaluation.plots import ESTIMATED, GRID, KEYFRAME, REJECTED
+from relpose_ros.evaluation.rows import KEYFRAME_POSE, MEAN_MOTION, Row
+
+PAGE, CURVES = 'index.html', 'curves.png'
+NOTE_WIDTH = 120
+PAIR_NOTE = (
+    'Shares are of all pairs: a pair without a pose counts as a failure. The keyframe has no '
+    'translation, so the direction of its own pose is undefined; the mean motion is that of the '
+    'true poses of these very pairs. A dash: undefined, not measured, or infinite because half of '
+    'the pairs or more have no pose. Directions are not folded at 90 degrees.'
+)
+MATCH_NOTE = (
+    'Cells of the keyframe that its depth and the query’s show to be visible in the query; their '
+    'matches against the true place. Shares are medians over the pairs, or of all cells pooled.'
+)
+
+
+class Column(NamedTuple):
+    """
+    A column: its head, the metrics in it and how they are written.
+
+    :param factor: of the value; 100 makes percent of a share.
+    """
+
+    head: str
+    keys: tuple[str, ...]
+    factor: float = 1
+    digits: int = 0
+
+
+PAIR_COLUMNS = (
+    Column('pairs', ('pairs',)),
+    Column('no pose', ('rejected',)),
+    Column('cm', ('position_cm_median',), digits=1),
+    Column('dir deg', ('direction_deg_median',), digits=1),
+    Column('rot deg', ('rotation_deg_median',), digits=2),
+    Column('25cm 5deg %', ('within_25cm_5deg',), 100, 1),
+    Column('rot AUC@5/10/20', tuple(f'rotation_auc_{bound}' for bound in (5, 10, 20)), 100, 1),
+    Column('dir AUC@5/10/20', tuple(f'direction_auc_{bound}' for bound in (5, 10, 20)), 100, 1),
+    Column('pose AUC@5/10/20', tuple(f'pose_auc_{bound}' for bound in (5, 10, 20)), 100, 1),
+    Column('VCRE px', ('vcre_px_median',)),
+    Column('VCRE ok %', ('within_vcre',), 100, 1),
+)
+MATCH_COLUMNS = (
+    Column('pairs', ('pairs',)),
+    Column('visible cells', ('visible_cells',)),
+    Column('within a cell %', ('visible_within_cell',), 100, 1),
+    Column('half a cell %', ('visible_within_half_cell',), 100, 1),
+    Column('mutual ones within a cell %', ('mutual_within_cell',), 100, 1),
+    Column('mutual %', ('mutual',), 100, 1),
+    Column('all pooled %', ('visible_within_cell_of_all',), 100, 1),
+    Column('mutual pooled %', ('mutual_within_cell_of_all',), 100, 1),
+)
+# The last of each panel's errors is where its curve ends.
+PANELS = (
+    ('position error [cm]', 100.0, 'position_error_m', (1, 300)),
+    ('direction error [deg]', 1.0, 'direction_error_deg', (0.3, 180)),
+    ('rotation error [deg]', 1.0, 'rotation_error_deg', (0.1, 180)),
+)
+
+
+def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return heads and rows as texts."""
+    columns = MATCH_COLUMNS if _are_matches(rows) else PAIR_COLUMNS
+    heads = ['scene', 'by', *(column.head for column in columns)]
+    return heads, [
+        [row.dataset, _by(row), *(_text(row, column) for column in columns)] for row in rows
+    ]
+
+
+def table(rows: Sequence[Row]) -> str:
+    """Lay out rows for the terminal."""
+    heads, lines = cells(rows)
+    note = textwrap.fill(note_on(rows), NOTE_WIDTH)
+    widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
+    text = '\n'.join(
+        '  '.join(
+            text.ljust(width) if index < 2 else text.rjust(width)
+            for index, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in (heads, *lines)
+    )
+    return f'{text}\n{note}'
+
+
+def note_on(rows: Sequence[Row]) -> str:
+    """Return what a reader of the rows has to know."""
+    return MATCH_NOTE if _are_matches(rows) else PAIR_NOTE
+
+
+def write_page(
+    folder: Path, rows: Sequence[Row], scenes: dict[str, Sequence[PairOutcome]], title: str
+) -> list[Path]:
+    """
+    Write ``index.html``, and ``curves.png`` if there are outcomes.
+
+    :param folder: created where it is missing.
+    :param scenes: outcomes of pairs by scene; empty for matches.
+    :return: the files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [page.section('Figures', page.table(*cells(rows)) + f'<p>{note_on(rows)}</p>')]
+    written = [folder / PAGE]
+    if scenes:
+        curves = error_curves(rows[0].estimator, [each for s in scenes.values() for each in s])
+        parts.append(page.section('Errors', page.panel(curves)))
+        (folder / CURVES).write_bytes(page.png(curves))
+        written.append(folder / CURVES)
+    written[0].write_text(page.document(title, parts), encoding='utf-8')
+    return written
+
+
+def error_curves(estimator: str, outcomes: Sequence[PairOutcome]) -> Figure:
+    """Draw which share of the pairs is better than an error, beside the trivial predictors."""
+    figure = Figure(figsize=(15, 4.5), dpi=100, layout='constrained')
+    predictors = (
+        (estimator, outcomes, ESTIMATED),
+        (MEAN_MOTION, mean_motions(outcomes), REJECTED),
+        (KEYFRAME_POSE, keyframe_poses(outcomes), KEYFRAME),
+    )
+    for axes, (label, factor, name, span) in zip(
+        figure.subplots(1, len(PANELS), sharey=True), PANELS, strict=True
+    ):
+        for predictor, judged, colour in predictors:
+            if not (predictor == KEYFRAME_POSE and name == 'direction_error_deg'):
+                errors = factor * np.array([getattr(each, name) for each in judged])
+                _curve(axes, errors, span, predictor, colour)
+        axes.set_xlabel(label)
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
+    figure.axes[0].set_ylabel(f'share of {len(outcomes)} pairs [%]')
+    return figure
+
+
+def _curve(
+    axes: Axes, errors: np.ndarray, span: tuple[float, float], label: str, colour: str
+) -> None:
+    # Pairs from one place have no direction; they count neither for nor against it.
+    errors = errors[~np.isnan(errors)]
+    grid = np.geomspace(*span, 400)
+    axes.plot(grid, 100 * (errors[:, None] < grid).mean(axis=0), color=colour, label=label)
+    axes.set_xscale('log')
+    axes.set_xlim(*span)
+    axes.set_ylim(0, 104)
+    axes.xaxis.set_major_formatter('{x:g}')
+    axes.grid(**GRID)
+
+
+def _are_matches(rows: Sequence[Row]) -> bool:
+    return 'visible_cells' in rows[0].metrics
+
+
+def _by(row: Row) -> str:
+    weights = f' {row.weights}' if row.weights else ''
+    return f'{row.estimator}{weights}{" with keyframe depth" if row.depth else ""}'
+
+
+def _text(row: Row, column: Column) -> str:
+    values = [row.metrics.get(key) for key in column.keys]
+    if all(value is None for value in values):
+        return '-'
+    return '/'.join(
+        '-' if value is None else f'{column.factor * value:.{column.digits}f}' for value in values
+    )

@@ -1,0 +1,137 @@
+"""The protocols of `evaluate` as users type them, on small recordings of the wall."""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from relpose_ros.__main__ import main
+from relpose_ros.core.geometry import inverse
+from relpose_ros.core.network_pose import untrained_network
+from relpose_ros.core.network_weights import save_network
+
+SPLIT = """
+layout: 7scenes
+camera: {focal_px: 280, principal_point_px: [160, 120]}
+keyframes: {sequence: seq-01, start: 0, stop: 3}
+queries: {sequence: seq-01, start: 3, stop: 6}
+"""
+PLACES = ((-0.6, 0), (0, 0), (0.6, 0), (-0.5, 0.05), (0.1, -0.1), (0.7, 0.05))
+TRIVIAL = ["keyframe's own pose", 'mean motion']
+
+
+@pytest.fixture(scope='module')
+def recording(tmp_path_factory, photograph, write_recording) -> Path:
+    """Write three keyframes and a query near each."""
+    folder = tmp_path_factory.mktemp('recordings') / 'red_kitchen'
+    folder.mkdir()
+    return write_recording(folder, SPLIT, [photograph(*place) for place in PLACES])
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory) -> tuple[Path, str]:
+    """Return random weights and their content hash."""
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    return path, save_network(path, untrained_network(), {'data': 'none'})
+
+
+def rows_of(tmp_path: Path, *arguments: str | Path) -> list[dict]:
+    """Run `evaluate` and return the rows it writes."""
+    path = tmp_path / 'rows.json'
+    assert main([str(each) for each in ('evaluate', *arguments, '--json', path)]) == 0
+    return json.loads(path.read_text())['rows']
+
+
+def test_nearest(tmp_path, recording, capsys):
+    rows = rows_of(tmp_path, recording, '--protocol', 'nearest', '--report', tmp_path / 'page')
+    assert [row['estimator'] for row in rows[:3]] == ['geometric', *TRIVIAL]
+    assert [row['estimator'][:5] for row in rows[3:]] == ['paper'] * 3
+    ours, still, mean = (row['metrics'] for row in rows[:3])
+    assert rows[0]['depth'] and rows[0]['k'] == 1
+    assert (ours['pairs'], ours['rejected']) == (3, 0)
+    assert ours['position_cm_median'] < 1 < still['position_cm_median']
+    assert ours['pose_auc_20'] > mean['pose_auc_20']
+    # Queries stand 11.2, 14.1 and 11.2 cm from the keyframe before them.
+    assert still['position_cm_median'] == pytest.approx(11.2, abs=0.05)
+    text = capsys.readouterr().out
+    assert 'red_kitchen  geometric with keyframe depth' in text
+    assert str(tmp_path / 'page' / 'curves.png') in text
+
+
+def test_nearest_in_several_scenes(tmp_path, recording, weights):
+    (tmp_path / 'all').mkdir()
+    for name in ('attic', 'cellar'):
+        (tmp_path / 'all' / name).symlink_to(recording)
+    network = ('--estimator', 'network', '--weights', weights[0])
+    rows = rows_of(tmp_path, tmp_path / 'all', '--protocol', 'nearest', *network)
+    assert [row['dataset'] for row in rows[::3]] == ['attic', 'cellar', 'average']
+    assert [row['weights'] for row in rows[:3]] == [weights[1], None, None]
+    assert rows[6]['metrics']['pairs'] == 6
+    assert not rows[0]['depth']
+
+
+def test_trajectory(tmp_path, recording):
+    rows = rows_of(tmp_path, recording, '--protocol', 'trajectory', '--min-frames', 2)
+    assert rows[0]['split'] == 'trajectory, at least 2 images apart'
+    assert 0 < rows[0]['metrics']['pairs'] <= 6
+
+
+def test_pairs_of_a_list(tmp_path, photograph):
+    folder = tmp_path / 'scannet_of_mine'
+    folder.mkdir()
+    views = [photograph(0.0), photograph(0.2, 0.1)]
+    for name, view in zip('ab', views, strict=True):
+        cv2.imwrite(str(folder / f'{name}.jpg'), view.rgb[..., ::-1])
+    b_from_a = inverse(views[1].map_from_camera) @ views[0].map_from_camera
+    numbers = [*[*views[0].camera.K.ravel()] * 2, *b_from_a.ravel()]
+    words = ('a.jpg', 'b.jpg', 0, 0, *numbers)
+    (folder / 'my_pairs_with_gt.txt').write_text(' '.join(map(str, words)) + '\n')
+    ours, still, _, paper = rows_of(tmp_path, folder, '--protocol', 'pairs')
+    assert ours['metrics']['pairs'] == ours['metrics']['without_scale'] == 1
+    assert ours['metrics']['position_cm_median'] is None  # no depth, no scale
+    assert not ours['depth']
+    assert still['metrics']['position_cm_median'] == pytest.approx(22.36, abs=0.01)
+    assert 'ScanNet-1500' in paper['estimator']
+
+
+def test_matches(tmp_path, recording, weights):
+    network = ('--estimator', 'network', '--weights', weights[0])
+    rows = rows_of(
+        tmp_path, recording, '--protocol', 'matches', *network, '--report', tmp_path / 'page'
+    )
+    assert [row['estimator'] for row in rows] == ['network', 'dense RootSIFT']
+    assert rows[0]['metrics']['pairs'] == 3
+    assert rows[1]['metrics']['visible_within_cell'] > 0.8
+    assert rows[0]['metrics']['visible_within_cell'] < rows[1]['metrics']['visible_within_cell']
+    assert (tmp_path / 'page' / 'index.html').exists()
+
+
+def test_folders_that_do_not_suit_the_protocol(tmp_path, recording, capfd):
+    for protocol, words in (
+        ('nearest', 'no split.yaml'),
+        ('pairs', 'no layout of image pairs fits'),
+        ('map-free', 'no layout of image pairs fits'),
+        ('trajectory', 'no layout of posed images fits'),
+        ('matches', 'choose --estimator network'),
+    ):
+        assert main(['evaluate', str(tmp_path), '--protocol', protocol]) == 1
+        error = capfd.readouterr().err
+        assert error.startswith('relpose_ros: ') and error.count('\n') == 1
+        assert words in error
+
+
+def test_a_flat_recording_is_judged_by_its_neighbours(tmp_path, photograph):
+    """Without depth; the folder is TUM's."""
+    folder = tmp_path / 'office'
+    (folder / 'rgb').mkdir(parents=True)
+    poses = ['# stamp tx ty tz qx qy qz qw']
+    for i in range(4):
+        view = photograph(0.2 * i)
+        cv2.imwrite(str(folder / 'rgb' / f'{i + 1}.000000.png'), view.rgb[..., ::-1])
+        x, y, z = view.map_from_camera[:3, 3]
+        poses.append(f'{i + 1}.0 {x} {y} {z} 0 0 0 1')
+    (folder / 'groundtruth.txt').write_text('\n'.join(poses) + '\n')
+    ours, still, _ = rows_of(tmp_path, folder, '--protocol', 'trajectory')
+    assert ours['metrics']['pairs'] == ours['metrics']['without_scale'] == 4
+    assert np.isclose(still['metrics']['position_cm_median'] % 20, 0, atol=1e-3)
