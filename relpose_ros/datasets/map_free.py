@@ -89,6 +89,8 @@ def _pairs(folder: Path) -> list[tuple[ImageFile, ImageFile]]:
 
 def _overlapping(path: Path) -> list[tuple[str, str]]:
     arrays = read_arrays(path, ('idxs', 'overlaps'))
+    if arrays['idxs'].shape[1:] != (4,) or arrays['overlaps'].ndim != 1:
+        raise ValueError(f'{path}: expected idxs (N, 4) and overlaps (N,)')
     low, high = OVERLAP_RANGE
     rows = arrays['idxs'][(arrays['overlaps'] > low) & (arrays['overlaps'] < high)].tolist()
     chosen = np.linspace(0, len(rows), min(PAIRS_PER_SCENE, len(rows)), endpoint=False)

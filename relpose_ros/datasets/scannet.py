@@ -108,21 +108,27 @@ def read_1500_pairs(folder: Path) -> PairFiles:
     """
     path, camera_path = folder / 'test.npz', folder / 'intrinsics.npz'
     arrays, matrices = read_arrays(path, ('name', 'rel_pose')), read_arrays(camera_path)
+    if not len(arrays['name']) or arrays['name'].shape[1:] != (4,):
+        raise ValueError(f'{path}: expected rows of scene, scan, frame, frame as name')
     frames = [
         [(f'scene{scene:04d}_{scan:02d}', number) for number in numbers]
-        for scene, scan, *numbers in arrays['name'].tolist()
+        for scene, scan, *numbers in arrays['name'].astype(int).tolist()
     ]
     unknown = {scene for (scene, _), _ in frames} - set(matrices)
     if unknown:
         raise ValueError(f'{camera_path}: {min(unknown)} is missing')
+    if any(K.shape != (3, 3) for K in matrices.values()):
+        raise ValueError(f'{camera_path}: expected (3, 3) calibration matrices')
     names = [[f'{scene}/color/{number}' for scene, number in pair] for pair in frames]
     paths = [[folder / f'{name}.jpg' for name in pair] for pair in names]
     check_images(path, (image for pair in paths for image in pair))
     size = image_size(paths[0][0])
+    # The list's intrinsics are the colour camera's, scaled down without regard to pixel centres.
+    scale = np.diag([size[0] / DEPTH_SIZE[0], size[1] / DEPTH_SIZE[1], 1])
 
     def pair(index: int) -> tuple[ImageFile, ImageFile] | None:
-        K = matrices[frames[index][0][0]]
-        camera = camera_from_matrix(camera_path, DEPTH_SIZE, K).resized(*size)
+        K = scale @ matrices[frames[index][0][0]]
+        camera = camera_from_matrix(camera_path, size, K)
         return _pair(names[index], paths[index], [camera] * 2, arrays['rel_pose'][index])
 
     return PairFiles(only_posed(path, map(pair, range(len(frames))), 'pairs'))

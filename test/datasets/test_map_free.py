@@ -97,6 +97,9 @@ def test_clear_errors(scene: Path) -> None:
             map_free.read_images(scene)
         poses.write_text(good_poses)
         intrinsics.write_text(good_intrinsics)
+    np.savez(scene / 'overlaps.npz', idxs=np.zeros((2, 2)), overlaps=np.ones(2))
+    with pytest.raises(ValueError, match='overlaps.npz: expected idxs'):
+        map_free.read_pairs(scene)
     (scene / QUERIES[2]).unlink()
     with pytest.raises(ValueError, match=r'poses.txt: 1 of its images are missing: .*00002.jpg'):
         map_free.read_images(scene)

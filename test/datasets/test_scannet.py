@@ -124,7 +124,8 @@ def test_superglue_errors(superglue: Path, caplog) -> None:
 @pytest.fixture
 def scannet_1500(wall, tmp_path: Path) -> Path:
     """Write two pairs in LoFTR's form; colour images of a quarter of the depth images' size."""
-    camera = DEPTH_CAMERA.resized(160, 120)
+    K = DEPTH_CAMERA.K / 4
+    camera = Camera(160, 120, K[0, 0], K[1, 1], K[0, 2], K[1, 2])
     for number, pose in zip(NUMBERS, wall.poses, strict=True):
         wall.write(tmp_path / f'scene0707_02/color/{number}.jpg', camera, pose)
     pairs = ((0, 1), (2, 3))
@@ -147,15 +148,24 @@ def test_1500_pairs(scannet_1500: Path, wall) -> None:
     for pair, keyframe_pose in zip(pairs, wall.poses[::2], strict=True):
         wall.assert_shown(pair.keyframe, keyframe_pose)
         wall.assert_shown(pair.query, keyframe_pose)
+    # Plainly scaled, as the list's intrinsics were: no half pixel is added.
+    assert pairs[0].query.camera.cx == DEPTH_CAMERA.cx / 4
 
 
 def test_1500_errors(scannet_1500: Path) -> None:
     (scannet_1500 / 'scene0707_02/color/15.jpg').unlink()
     with pytest.raises(ValueError, match=r'test.npz: 1 of its images are missing: .*15.jpg'):
         scannet.read_1500_pairs(scannet_1500)
+    np.savez(scannet_1500 / 'intrinsics.npz', scene0707_02=np.eye(2))
+    with pytest.raises(ValueError, match=r'intrinsics.npz: expected \(3, 3\) calibration'):
+        scannet.read_1500_pairs(scannet_1500)
     np.savez(scannet_1500 / 'intrinsics.npz', scene0001_00=DEPTH_CAMERA.K)
     with pytest.raises(ValueError, match='intrinsics.npz: scene0707_02 is missing'):
         scannet.read_1500_pairs(scannet_1500)
+    for name in (np.zeros((2, 3)), np.zeros((0, 4)), np.zeros(2)):
+        np.savez(scannet_1500 / 'test.npz', name=name, rel_pose=np.zeros((len(name), 12)))
+        with pytest.raises(ValueError, match='test.npz: expected rows of scene, scan'):
+            scannet.read_1500_pairs(scannet_1500)
     np.savez(scannet_1500 / 'test.npz', name=np.zeros((2, 4)))
     with pytest.raises(ValueError, match='test.npz: expected the arrays name, rel_pose'):
         scannet.read_1500_pairs(scannet_1500)
