@@ -36,9 +36,8 @@ def correspond(
     """
     batch, channels, h1, w1 = features_1.shape
     width_2 = features_2.shape[-1]
-    cells_1 = features_1.flatten(2).transpose(1, 2) / channels**0.5  # (B, h1 w1, C)
     cells_2 = features_2.flatten(2).transpose(1, 2)  # (B, h2 w2, C)
-    correlation = cells_1 @ (cells_2 / channels**0.5).transpose(1, 2) / temperature
+    correlation = feature_correlation(features_1, features_2, temperature)
     best, match = correlation.max(dim=2)  # (B, h1 w1)
     # softmax at the argmax, without writing the whole softmax
     confidence = (best - correlation.logsumexp(dim=2)).exp()
@@ -54,6 +53,20 @@ def correspond(
         cells_2=position.transpose(1, 2).reshape(batch, 2, h1, w1),
         confidence=confidence.reshape(batch, 1, h1, w1),
     )
+
+
+def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: float) -> Tensor:
+    """
+    Compare every cell of image 1 with every cell of image 2.
+
+    :param features_1: (B, C, h1, w1).
+    :param features_2: (B, C, h2, w2).
+    :param temperature: divides the correlations.
+    :return: (B, h1 w1, h2 w2).
+    """
+    channels = features_1.shape[1]
+    cells_1 = features_1.flatten(2).transpose(1, 2) / (channels * temperature)
+    return cells_1 @ features_2.flatten(2)
 
 
 def correspondence_map(

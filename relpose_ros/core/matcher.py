@@ -59,6 +59,8 @@ class CoarseEncoder(ResNetFPN_8_2):
         )
         for name in DECODER:
             delattr(self, name)
+        # Convolutions on a CPU are half as fast again in this layout, and no slower on a GPU.
+        self.to(memory_format=torch.channels_last)
 
     def forward(self, images: Tensor) -> Tensor:
         """
@@ -67,6 +69,7 @@ class CoarseEncoder(ResNetFPN_8_2):
         :param images: (B, 1, H, W) grey in [0, 1].
         :return: (B, C, H / 8, W / 8).
         """
+        images = images.contiguous(memory_format=torch.channels_last)
         x = self.relu(self.bn1(self.conv1(images)))  # (B, stem, H / 2, W / 2)
         x = self.layer3(self.layer2(self.layer1(x)))
         return self.layer3_outconv(x)  # (B, C, H / 8, W / 8)

@@ -9,7 +9,7 @@ import torch
 from torch import nn, Tensor
 
 DEFAULT_MATCHER = MatcherConfig(
-    stem_channels=32, block_channels=(32, 64, 128), attention_heads=8, layer_pairs=2
+    stem_channels=24, block_channels=(24, 48, 128), attention_heads=8, layer_pairs=2
 )
 
 
@@ -27,7 +27,7 @@ class NetworkConfig:
     matcher: MatcherConfig = field(default=DEFAULT_MATCHER)
     heads: int = 1
     soft_warping: bool = False
-    longest_side_px: int = 320
+    longest_side_px: int = 256
 
 
 class RelativePoseNetwork(nn.Module):
