@@ -6,7 +6,16 @@ import logging
 import sys
 from typing import NoReturn
 
-from relpose_ros.tools import build_map, demo, evaluate, inspect_map, localize
+from relpose_ros.tools import (
+    build_map,
+    demo,
+    evaluate,
+    figures,
+    inspect_map,
+    localize,
+    render_rooms,
+    train,
+)
 
 COMMANDS = {
     'demo': demo,
@@ -14,6 +23,9 @@ COMMANDS = {
     'inspect-map': inspect_map,
     'localize': localize,
     'evaluate': evaluate,
+    'figures': figures,
+    'render-rooms': render_rooms,
+    'train': train,
 }
 
 

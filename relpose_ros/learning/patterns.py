@@ -13,18 +13,23 @@ def noise(rng: np.random.Generator, cells: tuple[int, int], octaves: int = 5) ->
     :param cells: bumps per row and per column of the first octave, powers of two.
     :return: (S, S) float32, zero mean, unit standard deviation.
     """
-    total = np.zeros((SIDE_PX, SIDE_PX), np.float32)
+    total = None
     for octave in range(octaves):
         columns, rows = (min(SIDE_PX, c << octave) for c in cells)
-        grid = rng.standard_normal((rows, columns), np.float32)
+        grid = 0.6**octave * rng.standard_normal((rows, columns), np.float32)
+        total = grid if total is None else _enlarged(total, columns, rows) + grid
         if rows == columns == SIDE_PX:
-            total += grid * 0.6**octave
             break
-        grid = np.pad(grid, ((2, 2), (2, 2)), mode='wrap')
-        x, y = SIDE_PX // columns, SIDE_PX // rows
-        smooth = cv2.resize(grid, None, fx=x, fy=y, interpolation=cv2.INTER_CUBIC)
-        total += 0.6**octave * smooth[2 * y : -2 * y, 2 * x : -2 * x]
+    total = _enlarged(total, SIDE_PX, SIDE_PX)
     return (total - total.mean()) / total.std()
+
+
+def _enlarged(image: np.ndarray, columns: int, rows: int) -> np.ndarray:
+    """Interpolate an image that repeats; its sides divide the new ones."""
+    y, x = rows // image.shape[0], columns // image.shape[1]
+    image = np.pad(image, 2, mode='wrap')
+    smooth = cv2.resize(image, None, fx=x, fy=y, interpolation=cv2.INTER_CUBIC)
+    return smooth[2 * y : -2 * y, 2 * x : -2 * x]
 
 
 def coloured(rng: np.random.Generator, value: float = 0.75, saturation: float = 0.5) -> np.ndarray:

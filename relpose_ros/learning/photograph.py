@@ -56,7 +56,7 @@ def _some(chance: Tensor, share: float) -> Tensor:
 
 def _through_lens(exposed: Tensor, rough: Tensor, strength: float) -> Tensor:
     """Let exposure, lens and shutter err."""
-    exposed = exposed * 2 ** (strength * (2.4 * rough[:, 0] - 1.0))[:, None, None, None]
+    exposed = exposed * 2 ** (strength * (2.4 * rough[:, 0] - 0.9))[:, None, None, None]
     exposed = veiled(exposed, 0.25 * strength * rough[:, 1].square())
     side = 2 * rough[:, 2:4] - 1
     exposed = bent(exposed, CORNER_PX * strength * side[:, 0], SHEAR_PX * strength * side[:, 1])
@@ -88,8 +88,8 @@ def _processed(encoded: Tensor, noise: Tensor, rough: Tensor, strength: float) -
     black = 0.08 * strength * _some(rough[:, 10], 0.4)
     encoded = encoded.clamp_min(0) ** per_image(gamma)
     encoded = (encoded - per_image(black)) / per_image(1 - black)
-    grain = gaussian_blurred(noise, 0.2 + 0.7 * rough[:, 11])
-    encoded = encoded + per_image(1 + 4 * strength * rough[:, 12] ** 3) * grain
+    grain = gaussian_blurred(noise, 0.2 + 0.5 * rough[:, 11])
+    encoded = encoded + per_image(1 + 3 * strength * rough[:, 12] ** 3) * grain
     halo = encoded - gaussian_blurred(encoded, 0.8 + 0.6 * rough[:, 13])
     encoded = encoded + per_image(1.4 * strength * _some(rough[:, 14], 0.5)) * halo
     return compressed(encoded.clamp(0, 1), 100 - 75 * strength * _some(rough[:, 15], 0.7).square())

@@ -3,7 +3,7 @@
 import numpy as np
 from relpose_ros.learning import clutter, fittings, furniture
 from relpose_ros.learning.room_kinds import KINDS, RoomKind, SHARES
-from relpose_ros.learning.room_pieces import RADIATOR
+from relpose_ros.learning.room_pieces import Piece, RADIATOR
 from relpose_ros.learning.rooms import (
     add_outdoors,
     add_room,
@@ -42,8 +42,10 @@ def build_random_room(textures: Textures, seed: int) -> World:
     room = _shell(world, kind, size, openings, daylight)
     _lamps(world, kind, size, room, power)
     _close_openings(world, room, openings)
+    anchored = str(rng.choice(SIDES))
     for side in SIDES:
-        taken = _furnish(world, kind, room, side, openings[side])
+        first = kind.anchors if side == anchored else ()
+        taken = _furnish(world, kind, room, side, openings[side], first)
         _hang(world, kind, room, side, openings[side], taken)
     free = tuple(float(v) for v in np.subtract(size, 2 * DEEPEST_M))
     kind.middle(world.at(size[0] / 2, size[1] / 2), free, room.index)
@@ -93,10 +95,11 @@ def _shell(
     rng = world.rng
     floor = str(rng.choice(kind.floors))
     gloss = float(rng.uniform(0.0, 0.8)) if floor != 'carpet' else 0.0
-    paint = dict.fromkeys(SIDES, world.material('wall', 2.5))
-    if rng.random() < 0.8:
+    white = tuple(float(v) for v in rng.uniform(0.93, 1.0, 3))
+    paint = dict.fromkeys(SIDES, world.material('wall', 2.5, white))
+    if rng.random() < 0.7:
         paint |= {str(rng.choice(SIDES)): world.material(str(rng.choice(kind.walls)), 1.3)}
-    if rng.random() < 0.3:
+    if rng.random() < 0.25:
         paint = dict.fromkeys(SIDES, world.material(str(rng.choice(kind.walls)), 1.4))
     panelled = 'panels' in kind.lamps and rng.random() < 0.6
     return add_room(
@@ -153,34 +156,40 @@ def _close_openings(world: World, room: Room, openings: Openings) -> None:
 
 
 def _furnish(
-    world: World, kind: RoomKind, room: Room, side: str, openings: list[Opening]
+    world: World,
+    kind: RoomKind,
+    room: Room,
+    side: str,
+    openings: list[Opening],
+    first: tuple[Piece, ...],
 ) -> list[tuple[float, float, float]]:
     """
     Put pieces side by side along a wall.
 
+    :param first: pieces of which one shall stand there, if there is space for it.
     :return: start, stop and height of what stands there [m].
     """
-    rng, along, stop = world.rng, CORNER_M, room.length(side) - CORNER_M
+    rng, stop = world.rng, room.length(side) - CORNER_M
     deepest = 0.32 * min(np.subtract(room.upper, room.lower))
     pieces = [p for p in kind.pieces if p.depth < deepest]
-    taken = []
-    along += float(rng.uniform(0, kind.gap))
-    while pieces:
-        piece = pieces[rng.integers(len(pieces))]
+    along, taken = CORNER_M + float(rng.uniform(0, kind.gap)), []
+
+    def fits(piece: Piece) -> bool:
         end = along + piece.width
-        if end > stop:
-            if stop - along < 0.6:
-                break
-            pieces = [p for p in pieces if p.width < piece.width]
-            continue
-        blocked = [o for o in openings if o.start < end + 0.05 and o.stop > along - 0.05]
-        if any(o.sill < piece.height for o in blocked):
-            along = min(o.stop for o in blocked) + 0.1
+        beside = (o.start > end + 0.05 or o.stop < along - 0.05 for o in openings)
+        below = (o.sill >= piece.height for o in openings)
+        return end <= stop and all(a or b for a, b in zip(beside, below, strict=True))
+
+    while along < stop:
+        wishes = [group[i] for group in (first, pieces) for i in rng.permutation(len(group))]
+        piece = next((p for p in wishes if fits(p)), None)
+        if piece is None:
+            along += 0.2
             continue
         middle = along + piece.width / 2
         piece.add(room.on_wall(world, side, middle, off=piece.depth / 2 + 0.03), room.index)
-        taken.append((along, end, piece.height))
-        along = end + float(rng.uniform(0.02, kind.gap))
+        taken.append((along, along + piece.width, piece.height))
+        along, first = along + piece.width + float(rng.uniform(0.02, kind.gap)), ()
     return taken
 
 
@@ -197,7 +206,7 @@ def _hang(
     windows = [(o.start - 0.25, o.stop + 0.25, o.head + 0.2) for o in openings]
     rects = [(a, b, 0.0, c) for a, b, c in (*taken, *windows)]
     ceiling = world.rooms[room.index][1, 2]
-    for _ in range(int(rng.poisson(1.6 * length))):
+    for _ in range(int(rng.poisson(2.2 * length))):
         thing = kind.hangings[rng.integers(len(kind.hangings))]
         if length < thing.width + 0.3 or thing.high > ceiling:
             continue

@@ -26,6 +26,7 @@ class RoomKind:
     :param middle: furnishes the free middle: its place, its size [m], the room's index.
     :param doors: the most doors that a wall has.
     :param gap: between pieces, at most [m].
+    :param anchors: pieces of which one stands in every such room that has space for it.
     """
 
     smallest: tuple[float, float]
@@ -38,6 +39,7 @@ class RoomKind:
     middle: Middle
     doors: int = 1
     gap: float = 0.5
+    anchors: tuple[Piece, ...] = ()
 
 
 def _rug(place: Place, free: tuple[float, float]) -> None:
@@ -172,6 +174,7 @@ KINDS = {
         ('globe', 'pendants', 'panels'),
         kitchen_middle,
         gap=0.15,
+        anchors=room_pieces.COUNTERS,
     ),
     'office': RoomKind(
         (3.4, 3.2),
@@ -182,6 +185,7 @@ KINDS = {
         room_pieces.OFFICE_WALL,
         ('panels', 'panels', 'pendants'),
         office_middle,
+        anchors=(room_pieces.DESK,),
     ),
     'open office': RoomKind(
         (7.0, 5.5),
@@ -205,6 +209,7 @@ KINDS = {
         ('pendants', 'panels', 'globe'),
         lounge_middle,
         gap=0.9,
+        anchors=room_pieces.SOFAS,
     ),
     'corridor': RoomKind(
         (6.0, 1.6),
@@ -228,6 +233,7 @@ KINDS = {
         ('panels',),
         store_middle,
         gap=0.8,
+        anchors=room_pieces.RACKS,
     ),
     'bare': RoomKind(
         (3.2, 3.0),

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
 from relpose_ros.learning import interiors, patterns, prints
+from relpose_ros.learning.photographs import photographed, photographs_in
 
 MAKERS: dict[str, tuple[Callable[[np.random.Generator], np.ndarray], int]] = {
     'wood': (patterns.wood, 8),
@@ -73,12 +75,21 @@ class Textures:
         return np.concatenate(levels)
 
 
-def make_textures(seed: int = 0) -> Textures:
-    """Make all kinds of textures; the same seed makes the same images."""
+def make_textures(seed: int = 0, photographs: Path | None = None) -> Textures:
+    """
+    Make all kinds of textures; the same seed makes the same images.
+
+    :param photographs: a folder; prints, and parts of surfaces, are then taken from its images.
+    :raises ValueError: if the folder holds none, or one that cannot be read.
+    """
     images, kinds = [], {}
+    paths = photographs_in(photographs) if photographs else []
     for number, (kind, (make, count)) in enumerate(MAKERS.items()):
         kinds[kind] = range(len(images), len(images) + count)
         for index in range(count):
-            image = make(np.random.default_rng((seed, number, index)))
+            rng, image = np.random.default_rng((seed, number, index)), None
+            if paths:
+                image = photographed(kind, index, count, paths, rng)
+            image = make(rng) if image is None else image
             images.append(np.clip(image, 0, 255).astype(np.uint8))
     return Textures(np.stack(images), kinds)
