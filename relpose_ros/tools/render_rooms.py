@@ -103,11 +103,8 @@ def sheet(views: Views) -> np.ndarray:
 
     :return: (H, W) uint8.
     """
-    grey, poses = (
-        views.grey.cpu().numpy(),
-        views.world_from_camera.cpu().numpy().astype(np.float64),
-    )
-    scene = views.scene.cpu().numpy()
+    grey, scene = views.grey.cpu().numpy(), views.scene.cpu().numpy()
+    poses = views.world_from_camera.cpu().double().numpy()
     tiles = []
     for first in np.flatnonzero(scene[1:] == scene[:-1]):
         a, b = poses[first], poses[first + 1]
@@ -115,8 +112,6 @@ def sheet(views: Views) -> np.ndarray:
         tile = np.hstack((grey[first], grey[first + 1]))
         cv2.putText(tile, f'{apart_m:.2f} m {turn_deg:.0f} deg', (5, 14), 0, 0.45, 255)
         tiles.append(np.pad(tile, BORDER_PX, constant_values=255))
-    rows = [np.hstack(tiles[i : i + SHEET_COLUMNS]) for i in range(0, len(tiles), SHEET_COLUMNS)]
-    width = rows[0].shape[1]
-    return np.vstack(
-        [np.pad(r, ((0, 0), (0, width - r.shape[1])), constant_values=255) for r in rows]
-    )
+    columns = min(len(tiles), SHEET_COLUMNS)
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[i : i + columns]) for i in range(0, len(tiles), columns)])

@@ -40,9 +40,7 @@ def test_the_sheet_puts_views_of_one_scene_side_by_side(tmp_path: Path) -> None:
     assert [int(picture[40, x]) for x in (10, 100, 150, 240)] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize(
-    'arguments', [(), ('rooms', '--workers', '0'), ('rooms', '--size', '0', '9')]
-)
+@pytest.mark.parametrize('arguments', [(), ('rooms', '--workers', '0')])
 def test_calls_without_sense_end_with_one_line(
     arguments: tuple[str, ...], tmp_path: Path, capsys, monkeypatch
 ) -> None:
