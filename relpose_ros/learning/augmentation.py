@@ -53,21 +53,23 @@ class Shots:
 
 
 class Chance:
-    """Random numbers of one step, the same on every device."""
+    """Random numbers of one step."""
 
     def __init__(self, seed: int, count: int, device: torch.device) -> None:
         """Seed the step of N shots."""
-        self._generator = torch.Generator().manual_seed(seed)
+        self._generator = torch.Generator(device).manual_seed(seed)
         self._count, self._device = count, device
 
     def uniform(self, low: float, high: float, *shape: int) -> Tensor:
         """Return (N, ...) in [low, high)."""
-        value = torch.rand(self._count, *shape, generator=self._generator)
-        return (low + (high - low) * value).to(self._device)
+        size = (self._count, *shape)
+        value = torch.rand(size, generator=self._generator, device=self._device)
+        return low + (high - low) * value
 
     def normal(self, *shape: int) -> Tensor:
         """Return (N, ...)."""
-        return torch.randn(self._count, *shape, generator=self._generator).to(self._device)
+        size = (self._count, *shape)
+        return torch.randn(size, generator=self._generator, device=self._device)
 
 
 def make_shots(

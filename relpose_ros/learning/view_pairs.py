@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 STRIDE_PX = 16
+ROWS = 32  # views whose overlap with all others is found at once
 # Depth of another view agrees within this share; a larger gap is another surface.
 DEPTH_TOLERANCE = 0.1
 OVERLAP_BINS = 9  # of 0.1 each, from MIN_OVERLAP to 1
@@ -54,7 +55,8 @@ def overlapping_pairs(views: Views, limits: PairLimits) -> ViewPairs:
     start = 0
     for count in counts.tolist():
         part = views[slice(start, start + count)]
-        overlap = torch.stack([_overlap_of(part, row) for row in range(count)])
+        rows = torch.arange(count, device=part.scene.device).split(ROWS)
+        overlap = torch.cat([_overlap(part, chunk) for chunk in rows])
         allowed = _near(part.world_from_camera, limits)
         allowed &= (overlap >= limits.overlap[0]) & (overlap <= limits.overlap[1])
         first, second = allowed.fill_diagonal_(False).nonzero().unbind(1)
@@ -69,28 +71,29 @@ def self_pairs(views: Views) -> ViewPairs:
     return ViewPairs(index, index, torch.ones(len(views), device=index.device))
 
 
-def _overlap_of(views: Views, row: int) -> Tensor:
-    """Return the share of a view's known points that each view (N,) shows."""
+def _overlap(views: Views, rows: Tensor) -> Tensor:
+    """Return the share of the known points of some views (R,) that each view shows, (R, N)."""
     height, width = views.depth_m.shape[1:]
-    depth_m = views.depth_m[row, STRIDE_PX // 2 :: STRIDE_PX, STRIDE_PX // 2 :: STRIDE_PX].float()
-    v, u = depth_m.nonzero().unbind(1)
-    z = depth_m[v, u]
-    pixels = torch.stack((u, v), 1).float() * STRIDE_PX + STRIDE_PX // 2
-    homogeneous = torch.cat((pixels, torch.ones_like(pixels[:, :1])), 1)
-    points = (homogeneous @ views.K[row].inverse().T) * z[:, None]
-    pose = views.world_from_camera[row]
-    points = points @ pose[:3, :3].T + pose[:3, 3]  # (n, 3), world
+    z = views.depth_m[rows, STRIDE_PX // 2 :: STRIDE_PX, STRIDE_PX // 2 :: STRIDE_PX].float()
+    v, u = torch.meshgrid(
+        *(torch.arange(n, device=z.device) * STRIDE_PX + STRIDE_PX // 2 for n in z.shape[1:]),
+        indexing='ij',
+    )
+    pixels = torch.stack((u, v, torch.ones_like(u)), -1).flatten(0, 1).float()  # (n, 3)
+    z = z.flatten(1)  # (R, n)
+    points = (pixels @ views.K[rows].inverse().transpose(1, 2)) * z[..., None]
+    pose = views.world_from_camera[rows]
+    points = points @ pose[:, :3, :3].transpose(1, 2) + pose[:, None, :3, 3]  # world
     rotation, centre = views.world_from_camera[:, :3, :3], views.world_from_camera[:, :3, 3]
-    local = (points - centre[:, None]) @ rotation  # (N, n, 3)
-    seen = local @ views.K.transpose(1, 2)
-    depth = seen[..., 2]
-    column = (seen[..., 0] / depth.clamp_min(1e-3)).round()
-    line = (seen[..., 1] / depth.clamp_min(1e-3)).round()
+    seen = (points[:, None] - centre[:, None]) @ (rotation @ views.K.transpose(1, 2))
+    depth = seen[..., 2]  # (R, N, n)
+    column, line = (seen[..., :2] / depth.clamp_min(1e-3)[..., None]).round().unbind(-1)
     inside = (depth > 1e-3) & (column >= 0) & (column < width) & (line >= 0) & (line < height)
-    flat = line.clamp(0, height - 1) * width + column.clamp(0, width - 1)
-    known = views.depth_m.flatten(1).gather(1, flat.long()).float()
+    flat = (line.clamp(0, height - 1) * width + column.clamp(0, width - 1)).long()
+    known = views.depth_m.flatten(1).expand(len(rows), -1, -1).gather(2, flat).float()
     agrees = (known > 0) & ((known - depth).abs() < DEPTH_TOLERANCE * depth)
-    return (inside & agrees).sum(1) / max(1, len(points))
+    shown = (inside & agrees & (z > 0)[:, None]).sum(2)
+    return shown / (z > 0).sum(1, keepdim=True).clamp_min(1)
 
 
 def _near(world_from_camera: Tensor, limits: PairLimits) -> Tensor:
