@@ -6,9 +6,16 @@ DATA ?=
 OUT ?= out/demo
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv
 
-.PHONY: demo test lint clean
+.PHONY: demo figures bench test lint clean
 demo: .venv/ready
 	$(BIN)/python -m relpose_ros demo --out $(OUT) $(if $(DATA),--data $(DATA))
+
+# DATA holds the recordings, each in its folder.
+figures: .venv/ready
+	$(BIN)/python -m relpose_ros figures $(DATA) --out out/figures
+
+bench: .venv/ready
+	$(BIN)/python benchmarks/bench.py --out out/bench/bench.json
 
 test: .venv/ready
 	$(BIN)/python -m pytest -q test

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+import re
 import textwrap
 from typing import NamedTuple
 
@@ -9,11 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 from relpose_ros.evaluation import page
-from relpose_ros.evaluation.pairwise import keyframe_poses, mean_motions, PairOutcome
+from relpose_ros.evaluation.pairwise import keyframe_poses, mean_motions
 from relpose_ros.evaluation.plots import ESTIMATED, GRID, KEYFRAME, REJECTED
-from relpose_ros.evaluation.rows import KEYFRAME_POSE, MEAN_MOTION, Row
+from relpose_ros.evaluation.rows import Evaluation, Judged, KEYFRAME_POSE, MEAN_MOTION, Row
 
-PAGE, CURVES = 'index.html', 'curves.png'
+PAGE = 'index.html'
+# Of estimators, told apart by the colour blind too (Okabe and Ito).
+COLOURS = (ESTIMATED, '#009e73', '#cc79a7')
 NOTE_WIDTH = 120
 PAIR_NOTE = (
     'Shares are of all pairs: a pair without a pose counts as a failure. The keyframe has no '
@@ -100,46 +103,51 @@ def note_on(rows: Sequence[Row]) -> str:
     return MATCH_NOTE if _are_matches(rows) else PAIR_NOTE
 
 
-def write_page(
-    folder: Path, rows: Sequence[Row], scenes: dict[str, Sequence[PairOutcome]], title: str
-) -> list[Path]:
+def write_page(folder: Path, title: str, evaluations: Sequence[Evaluation]) -> list[Path]:
     """
-    Write ``index.html``, and ``curves.png`` if there are outcomes.
+    Write ``index.html`` with everything in it, and the curves of each evaluation as PNG.
 
     :param folder: created where it is missing.
-    :param scenes: outcomes of pairs by scene; empty for matches.
-    :return: the files.
+    :return: the files, the page first.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [page.section('Figures', page.table(*cells(rows)) + f'<p>{note_on(rows)}</p>')]
-    written = [folder / PAGE]
-    if scenes:
-        curves = error_curves(rows[0].estimator, [each for s in scenes.values() for each in s])
-        parts.append(page.section('Errors', page.panel(curves)))
-        (folder / CURVES).write_bytes(page.png(curves))
-        written.append(folder / CURVES)
+    parts, written = [], [folder / PAGE]
+    for evaluation in evaluations:
+        content = page.table(*cells(evaluation.rows)) + f'<p>{note_on(evaluation.rows)}</p>'
+        if evaluation.judged:
+            curves = error_curves(evaluation.judged)
+            content += page.panel(curves)
+            name = re.sub('[^a-z0-9]+', '_', evaluation.title.lower())
+            written.append(folder / f'{name}.png')
+            written[-1].write_bytes(page.png(curves))
+        parts.append(page.section(evaluation.title, content))
     written[0].write_text(page.document(title, parts), encoding='utf-8')
     return written
 
 
-def error_curves(estimator: str, outcomes: Sequence[PairOutcome]) -> Figure:
+def error_curves(judged: Sequence[Judged]) -> Figure:
     """Draw which share of the pairs is better than an error, beside the trivial predictors."""
     figure = Figure(figsize=(15, 4.5), dpi=100, layout='constrained')
-    predictors = (
-        (estimator, outcomes, ESTIMATED),
-        (MEAN_MOTION, mean_motions(outcomes), REJECTED),
-        (KEYFRAME_POSE, keyframe_poses(outcomes), KEYFRAME),
-    )
+    outcomes = [
+        [outcome for scene in each.scenes.values() for outcome in scene] for each in judged
+    ]
+    curves = [
+        *((each.title, own) for each, own in zip(judged, outcomes, strict=True)),
+        (MEAN_MOTION, mean_motions(outcomes[0])),
+        (KEYFRAME_POSE, keyframe_poses(outcomes[0])),
+    ]
+    colours = (*COLOURS[: len(judged)], REJECTED, KEYFRAME)
     for axes, (label, factor, name, span) in zip(
         figure.subplots(1, len(PANELS), sharey=True), PANELS, strict=True
     ):
-        for predictor, judged, colour in predictors:
+        for (predictor, own), colour in zip(curves, colours, strict=True):
             if not (predictor == KEYFRAME_POSE and name == 'direction_error_deg'):
-                errors = factor * np.array([getattr(each, name) for each in judged])
+                errors = factor * np.array([getattr(outcome, name) for outcome in own])
                 _curve(axes, errors, span, predictor, colour)
         axes.set_xlabel(label)
-    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc='outside upper left', ncols=3)
-    figure.axes[0].set_ylabel(f'share of {len(outcomes)} pairs [%]')
+    handles = figure.axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc='outside upper left', ncols=len(curves))
+    figure.axes[0].set_ylabel(f'share of {len(outcomes[0])} pairs [%]')
     return figure
 
 

@@ -1,8 +1,9 @@
 """Rows of figures: of an estimator, of the trivial predictors and of the paper, side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from relpose_ros.core.estimator import Estimator
 from relpose_ros.evaluation.match_accuracy import match_metrics, MatchErrors
 from relpose_ros.evaluation.pair_metrics import Metrics, overall, without_direction
 from relpose_ros.evaluation.pairwise import keyframe_poses, mean_motions, PairOutcome
@@ -53,56 +54,85 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Judged:
     """
-    Who was judged, and where.
+    An estimator and what became of its pairs.
 
-    :param protocol: name of the protocol.
-    :param split: the protocol with what it was told.
+    :param depth: whether it saw the keyframe's depth.
+    :param scenes: outcomes by the scene's name.
     """
 
-    protocol: str
-    split: str
     estimator: str
     weights: str | None
     depth: bool
+    scenes: dict[str, list[PairOutcome]]
+
+    @property
+    def title(self) -> str:
+        """Return its name with what it saw."""
+        return f'{self.estimator}{" with keyframe depth" if self.depth else ""}'
 
 
-def pair_rows(judged: Judged, scenes: dict[str, Sequence[PairOutcome]]) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Evaluation:
     """
-    Return, scene by scene and for their average, our row, the paper's and the trivial ones'.
+    What came out of a protocol.
 
-    :param scenes: outcomes by the scene's name.
+    :param title: the data and the protocol.
+    :param rows: the estimators' first.
+    :param judged: estimators with their outcomes; empty where no pairs are judged.
     """
-    rows = []
-    for name, outcomes in scenes.items():
-        rows += _pair_rows(judged, name, {name: outcomes})
-    if len(scenes) > 1:
-        rows += _pair_rows(judged, AVERAGE, scenes)
+
+    title: str
+    rows: list[Row]
+    judged: list[Judged]
+
+
+def pair_rows(protocol: str, split: str, judged: Sequence[Judged]) -> list[Row]:
+    """
+    Return, scene by scene and for their average, rows of the estimators, the trivial, the paper.
+
+    :param protocol: how the pairs are chosen.
+    :param split: the protocol with what it was told.
+    :param judged: on the same pairs.
+    """
+    names = list(judged[0].scenes)
+    rows = [row for name in names for row in _pair_rows(protocol, split, name, [name], judged)]
+    if len(names) > 1:
+        rows += _pair_rows(protocol, split, AVERAGE, names, judged)
     return rows
 
 
-def match_rows(
-    judged: Judged, dataset: str, ours: Sequence[MatchErrors], sift: Sequence[MatchErrors]
+def _pair_rows(
+    protocol: str, split: str, dataset: str, names: list[str], judged: Sequence[Judged]
 ) -> list[Row]:
-    """Return our row and the yardstick's."""
-    about = (dataset, judged.split)
+    def figures(each: Judged, predictor: Callable = list) -> Metrics:
+        return overall([predictor(each.scenes[name]) for name in names])
+
+    about, first = (dataset, split), judged[0]
+    still = without_direction(figures(first, keyframe_poses))
     return [
-        Row(*about, judged.estimator, 1, False, judged.weights, match_metrics(ours)),
-        Row(*about, 'dense RootSIFT', 1, False, None, match_metrics(sift)),
+        *(
+            Row(*about, each.estimator, 1, each.depth, each.weights, figures(each))
+            for each in judged
+        ),
+        Row(*about, KEYFRAME_POSE, 1, False, None, still),
+        Row(*about, MEAN_MOTION, 1, False, None, figures(first, mean_motions)),
+        *(
+            Row(*about, paper.title, 1, False, None, paper.metrics)
+            for paper in paper_rows(names, protocol)
+        ),
     ]
 
 
-def _pair_rows(
-    judged: Judged, dataset: str, scenes: dict[str, Sequence[PairOutcome]]
+def match_rows(
+    split: str,
+    dataset: str,
+    estimator: Estimator,
+    ours: Sequence[MatchErrors],
+    sift: Sequence[MatchErrors],
 ) -> list[Row]:
-    about, outcomes = (dataset, judged.split), list(scenes.values())
-    still = without_direction(overall([keyframe_poses(each) for each in outcomes]))
-    mean = overall([mean_motions(each) for each in outcomes])
+    """Return the estimator's row and the yardstick's."""
+    about = (dataset, split)
     return [
-        Row(*about, judged.estimator, 1, judged.depth, judged.weights, overall(outcomes)),
-        Row(*about, KEYFRAME_POSE, 1, False, None, still),
-        Row(*about, MEAN_MOTION, 1, False, None, mean),
-        *(
-            Row(*about, paper.title, 1, False, None, paper.metrics)
-            for paper in paper_rows(list(scenes), judged.protocol)
-        ),
+        Row(*about, estimator.name, 1, False, estimator.weights, match_metrics(ours)),
+        Row(*about, 'dense RootSIFT', 1, False, None, match_metrics(sift)),
     ]

@@ -30,11 +30,10 @@ from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Relocalizer
 from relpose_ros.datasets.seven_scenes import read_split, Split
+from relpose_ros.evaluation import row_table
 from relpose_ros.evaluation.localization import evaluate, match_picture
 from relpose_ros.evaluation.metrics import Outcome, summary, table
 from relpose_ros.evaluation.report import write_report
-from relpose_ros.evaluation.row_table import table as row_table
-from relpose_ros.evaluation.row_table import write_page
 from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
 from relpose_ros.tools.progress import counted
 from relpose_ros.tools.protocols import opened_map, PAIR_PROTOCOLS, Protocol, run_protocol
@@ -71,19 +70,17 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.protocol == LOCALIZATION:
         _localize(arguments, estimator, device)
         return
-    protocol = Protocol(
-        arguments.protocol, min_frames=arguments.min_frames, map_path=arguments.map
-    )
-    evaluation = run_protocol(protocol, arguments.data, estimator, device)
-    print(row_table(evaluation.rows))
+    protocol = Protocol(arguments.protocol, arguments.min_frames, arguments.map)
+    # The network never looks at depth: its row is not to say that it saw some.
+    shown = [(estimator, estimator.name == 'geometric')]
+    evaluation = run_protocol(protocol, arguments.data, shown, device)
+    print(row_table.table(evaluation.rows))
     if arguments.json:
         rows = [row.as_json() for row in evaluation.rows]
-        arguments.json.write_text(
-            json.dumps({'protocol': protocol.name, 'rows': rows}, indent=2) + '\n'
-        )
+        text = json.dumps({'protocol': protocol.name, 'rows': rows}, indent=2)
+        arguments.json.write_text(text + '\n')
     if arguments.report:
-        title = f'{arguments.data.name}: {protocol.split}'
-        print(*write_page(arguments.report, evaluation.rows, evaluation.scenes, title), sep='\n')
+        print(*row_table.write_page(arguments.report, 'Evaluation', [evaluation]), sep='\n')
 
 
 def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) -> None:

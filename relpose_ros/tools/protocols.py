@@ -20,7 +20,7 @@ from relpose_ros.evaluation.match_accuracy import match_errors, network_matcher,
 from relpose_ros.evaluation.pair_choice import nearest_pairs, trajectory_pairs
 from relpose_ros.evaluation.pairwise import evaluate_pairs, PairOutcome
 from relpose_ros.evaluation.paper_rows import scene_key, TABLE_1
-from relpose_ros.evaluation.rows import Judged, match_rows, pair_rows, Row
+from relpose_ros.evaluation.rows import Evaluation, Judged, match_rows, pair_rows, Row
 from relpose_ros.tools.progress import counted, Progress
 
 PAIR_PROTOCOLS = ('nearest', 'pairs', 'trajectory', 'map-free', 'matches')
@@ -30,16 +30,14 @@ SPLIT_FILES = ('split.yaml', 'TrainSplit.txt', 'dataset_train.txt')
 @dataclass(frozen=True, slots=True)
 class Protocol:
     """
-    How pairs are chosen and shown to the estimator.
+    How pairs are chosen.
 
     :param name: one of PAIR_PROTOCOLS.
-    :param depth: whether the estimator sees the keyframe's depth, where there is some.
     :param min_frames: of 'trajectory': images between query and keyframe, at least.
     :param map_path: of 'nearest' and 'matches': a map of the one scene; None builds it.
     """
 
     name: str
-    depth: bool = True
     min_frames: int = 1
     map_path: Path | None = None
 
@@ -50,49 +48,43 @@ class Protocol:
         return f'{self.name}{apart}'
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """
-    What came out.
-
-    :param rows: ours first.
-    :param scenes: outcomes of pairs by scene; empty for matches.
-    """
-
-    rows: list[Row]
-    scenes: dict[str, list[PairOutcome]]
-
-
 def run_protocol(
-    protocol: Protocol, folder: Path, estimator: Estimator, device: str
+    protocol: Protocol, folder: Path, shown: Sequence[tuple[Estimator, bool]], device: str
 ) -> Evaluation:
     """
-    Judge an estimator.
+    Judge estimators on the same pairs.
 
     :param folder: one scene or, for protocols that need a split, a folder of scenes.
+    :param shown: estimators, and whether each sees the keyframe's depth, where there is some.
     :raises ValueError: with one sentence, if the folder does not suit the protocol.
     """
-    if protocol.name == 'matches' and not isinstance(estimator, NetworkEstimator):
+    if protocol.name == 'matches' and not isinstance(shown[0][0], NetworkEstimator):
         raise ValueError("protocol 'matches' judges the network: choose --estimator network")
+    title = f'{folder.name}: {protocol.split}'
     with ExitStack() as stack:
         pairs = _scene_pairs(protocol, folder, device, stack)
-        # The network never looks at depth, so its figures do not depend on it.
-        depth = protocol.depth and estimator.name == 'geometric'
-        depth = depth and all(each[0].keyframe.depth_m is not None for each in pairs.values())
-        judged = Judged(protocol.name, protocol.split, estimator.name, estimator.weights, depth)
         if protocol.name == 'matches':
-            return Evaluation(_match_rows(judged, pairs, estimator), {})
-        scenes = {}
-        for name, of_scene in pairs.items():
-            for outcome in evaluate_pairs(estimator, counted(of_scene, name), depth):
-                scenes.setdefault(_scene(protocol.name, name, outcome.keyframe), []).append(
-                    outcome
-                )
-        return Evaluation(pair_rows(judged, scenes), scenes)
+            return Evaluation(title, _match_rows(protocol.split, pairs, shown[0][0]), [])
+        has_depth = all(each[0].keyframe.depth_m is not None for each in pairs.values())
+        # Without depth in the data an estimator is judged once, whatever it is shown.
+        variants = dict.fromkeys((estimator, depth and has_depth) for estimator, depth in shown)
+        judged = [_judged(protocol.name, pairs, *variant) for variant in variants]
+    return Evaluation(title, pair_rows(protocol.name, protocol.split, judged), judged)
+
+
+def _judged(
+    protocol: str, pairs: dict[str, Sequence[ImagePair]], estimator: Estimator, depth: bool
+) -> Judged:
+    scenes: dict[str, list[PairOutcome]] = {}
+    for name, of_scene in pairs.items():
+        progress = counted(of_scene, f'{name}, {estimator.name}')
+        for outcome in evaluate_pairs(estimator, progress, depth):
+            scenes.setdefault(_scene(protocol, name, outcome.keyframe), []).append(outcome)
+    return Judged(estimator.name, estimator.weights, depth, scenes)
 
 
 def _match_rows(
-    judged: Judged, pairs: dict[str, Sequence[ImagePair]], estimator: NetworkEstimator
+    split: str, pairs: dict[str, Sequence[ImagePair]], estimator: NetworkEstimator
 ) -> list[Row]:
     side_px = estimator.network.config.longest_side_px
     matchers = (network_matcher(estimator), sift_matcher())
@@ -102,7 +94,7 @@ def _match_rows(
             [match_errors(match, pair, side_px) for match in matchers]
             for pair in counted(of_scene, name)
         ]
-        rows += match_rows(judged, name, *zip(*errors, strict=True))
+        rows += match_rows(split, name, estimator, *zip(*errors, strict=True))
     return rows
 
 

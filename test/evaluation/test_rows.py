@@ -5,12 +5,11 @@ import json
 import cv2
 import numpy as np
 import pytest
+from relpose_ros.core.network_pose import NetworkEstimator, untrained_network
 from relpose_ros.evaluation.match_accuracy import MatchErrors
 from relpose_ros.evaluation.paper_rows import paper_rows, TABLE_1, TABLE_2, TABLE_5
 from relpose_ros.evaluation.row_table import table, write_page
-from relpose_ros.evaluation.rows import Judged, match_rows, pair_rows
-
-JUDGED = Judged('nearest', 'nearest', 'network', 'abc', depth=False)
+from relpose_ros.evaluation.rows import Evaluation, Judged, match_rows, pair_rows
 
 
 @pytest.fixture
@@ -22,8 +21,12 @@ def scenes(judged, rejected) -> dict:
     }
 
 
+def rows_of(scenes: dict) -> list:
+    return pair_rows('nearest', 'nearest', [Judged('network', 'abc', False, scenes)])
+
+
 def test_ours_the_trivial_and_the_papers_stand_together(scenes):
-    rows = pair_rows(JUDGED, scenes)
+    rows = rows_of(scenes)
     by_scene = {name: [r for r in rows if r.dataset == name] for name in (*scenes, 'average')}
     kitchen = by_scene['Red_Kitchen']
     assert [row.estimator.partition(',')[0] for row in kitchen] == [
@@ -38,11 +41,11 @@ def test_ours_the_trivial_and_the_papers_stand_together(scenes):
     assert len(by_scene['attic']) == len(by_scene['average']) == 3
     assert by_scene['average'][0].metrics['position_cm_median'] == pytest.approx(20)
     assert by_scene['average'][0].metrics['pairs'] == 15
-    assert not any(row.dataset == 'average' for row in pair_rows(JUDGED, {'one': scenes['attic']}))
+    assert not any(row.dataset == 'average' for row in rows_of({'one': scenes['attic']}))
 
 
 def test_rows_in_json(scenes):
-    rows = [row.as_json() for row in pair_rows(JUDGED, scenes)]
+    rows = [row.as_json() for row in rows_of(scenes)]
     assert json.loads(json.dumps(rows, allow_nan=False)) == rows
     assert len({row['id'] for row in rows}) == len(rows)
     assert list(rows[0]) == [
@@ -50,13 +53,19 @@ def test_rows_in_json(scenes):
     ]  # fmt: skip
     assert rows[0]['id'] == 'Red_Kitchen/nearest/network'
     assert (rows[0]['k'], rows[0]['depth'], rows[0]['weights']) == (1, False, 'abc')
-    seeing = Judged('nearest', 'nearest', 'geometric', None, depth=True)
-    with_depth = pair_rows(seeing, scenes)[0].as_json()
-    assert with_depth['id'] == 'Red_Kitchen/nearest/geometric/keyframe depth'
+
+
+def test_estimators_on_the_same_pairs(scenes):
+    several = [Judged('geometric', None, depth, scenes) for depth in (True, False)]
+    rows = [row.as_json() for row in pair_rows('nearest', 'nearest', several)]
+    assert rows[0]['id'] == 'Red_Kitchen/nearest/geometric/keyframe depth'
+    assert rows[1]['id'] == 'Red_Kitchen/nearest/geometric'
+    assert [row['estimator'] for row in rows].count('mean motion') == 3
+    assert len({row['id'] for row in rows}) == len(rows)
 
 
 def test_the_table_says_how_many_pairs_and_what_is_undefined(scenes):
-    text = table(pair_rows(JUDGED, scenes))
+    text = table(rows_of(scenes))
     lines = text.splitlines()
     assert lines[0].split()[:3] == ['scene', 'by', 'pairs']
     ours = next(line for line in lines if 'network abc' in line)
@@ -68,19 +77,28 @@ def test_the_table_says_how_many_pairs_and_what_is_undefined(scenes):
 
 
 def test_a_page_with_curves(tmp_path, scenes):
-    rows = pair_rows(JUDGED, scenes)
-    written = write_page(tmp_path / 'new' / 'page', rows, scenes, 'Kitchen & attic')
-    assert [path.name for path in written] == ['index.html', 'curves.png']
+    judged = [Judged('geometric', None, depth, scenes) for depth in (True, False)]
+    rows = pair_rows('nearest', 'nearest', judged)
+    evaluation = Evaluation('Kitchen & attic: nearest', rows, judged)
+    matches = Evaluation('matches', rows_of_matches(), [])
+    written = write_page(tmp_path / 'new' / 'page', 'All', [evaluation, matches])
+    assert [path.name for path in written] == ['index.html', 'kitchen_attic_nearest.png']
     html = written[0].read_text()
     assert 'Kitchen &amp; attic' in html and 'mean motion' in html and 'Table 2' in html
+    assert 'dense RootSIFT' in html
     picture = cv2.imread(str(written[1]))
     assert picture.shape[1] == 1500 and picture.std() > 10
 
 
-def test_rows_of_matches():
+def rows_of_matches() -> list:
+    """Return the rows of one pair with four visible cells."""
     errors = [MatchErrors(np.array([0.2, 0.7, 3.0, 9.0]), np.array([True, True, True, False]))]
-    judged = Judged('matches', 'matches', 'network', 'abc', depth=False)
-    ours, sift = match_rows(judged, 'kitchen', errors, errors)
+    network = NetworkEstimator(untrained_network(), 'abc')
+    return match_rows('matches', 'kitchen', network, errors, errors)
+
+
+def test_rows_of_matches():
+    ours, sift = rows_of_matches()
     assert (ours.estimator, sift.estimator) == ('network', 'dense RootSIFT')
     assert (ours.weights, sift.weights) == ('abc', None)
     line = table([ours, sift]).splitlines()[1].split()

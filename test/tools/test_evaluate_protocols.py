@@ -56,7 +56,7 @@ def test_nearest(tmp_path, recording, capsys):
     assert still['position_cm_median'] == pytest.approx(11.2, abs=0.05)
     text = capsys.readouterr().out
     assert 'red_kitchen  geometric with keyframe depth' in text
-    assert str(tmp_path / 'page' / 'curves.png') in text
+    assert str(tmp_path / 'page' / 'red_kitchen_nearest.png') in text
 
 
 def test_nearest_in_several_scenes(tmp_path, recording, weights):
