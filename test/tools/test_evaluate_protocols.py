@@ -121,9 +121,10 @@ def test_folders_that_do_not_suit_the_protocol(tmp_path, recording, capfd):
         assert words in error
 
 
-def test_a_flat_recording_is_judged_by_its_neighbours(tmp_path, photograph):
-    """Without depth; the folder is TUM's."""
-    folder = tmp_path / 'office'
+@pytest.fixture(scope='module')
+def flat(tmp_path_factory, photograph) -> Path:
+    """Write a recording without depth in TUM's layout, one step of 20 cm after the other."""
+    folder = tmp_path_factory.mktemp('flat') / 'tum_long_office'
     (folder / 'rgb').mkdir(parents=True)
     poses = ['# stamp tx ty tz qx qy qz qw']
     for i in range(4):
@@ -132,6 +133,42 @@ def test_a_flat_recording_is_judged_by_its_neighbours(tmp_path, photograph):
         x, y, z = view.map_from_camera[:3, 3]
         poses.append(f'{i + 1}.0 {x} {y} {z} 0 0 0 1')
     (folder / 'groundtruth.txt').write_text('\n'.join(poses) + '\n')
-    ours, still, _ = rows_of(tmp_path, folder, '--protocol', 'trajectory')
+    return folder
+
+
+def test_a_recording_without_depth_is_judged_by_its_neighbours(tmp_path, flat):
+    ours, still, _ = rows_of(tmp_path, flat, '--protocol', 'trajectory')
     assert ours['metrics']['pairs'] == ours['metrics']['without_scale'] == 4
     assert np.isclose(still['metrics']['position_cm_median'] % 20, 0, atol=1e-3)
+
+
+def test_figures_of_all_that_is_there(tmp_path, recording, flat, weights, capsys):
+    data, out = tmp_path / 'data', tmp_path / 'figures'
+    data.mkdir()
+    for each in (recording, flat):
+        (data / each.name).symlink_to(each)
+    assert main(['figures', str(data), '--out', str(out), '--weights', str(weights[0])]) == 0
+    rows = json.loads((out / 'figures.json').read_text())
+    assert len({row['id'] for row in rows}) == len(rows)
+    ids = [row['id'] for row in rows if row['weights'] or row['estimator'] == 'geometric']
+    assert ids == [
+        'red_kitchen/localization/network',
+        'red_kitchen/localization/geometric/keyframe depth',
+        'red_kitchen/nearest/network',
+        'red_kitchen/nearest/geometric/keyframe depth',
+        'red_kitchen/nearest/geometric',
+        'red_kitchen/matches/network',
+        'tum_long_office/trajectory/network',
+        'tum_long_office/trajectory/geometric',
+    ]
+    assert {row['weights'] for row in rows} == {weights[1], None}
+    assert all(row['metrics'].get('pairs') or 'paper' in row['estimator'] for row in rows[2:])
+    assert rows[1]['metrics']['within_5cm_5deg'] == 1
+    for name in ('index.html', 'red_kitchen_nearest.png', 'tum_long_office_trajectory.png'):
+        assert (out / name).stat().st_size > 1000
+    assert 'left out kitti_clip: it is not in' in capsys.readouterr().out
+
+
+def test_figures_of_nothing(tmp_path, weights, capfd):
+    assert main(['figures', str(tmp_path), '--weights', str(weights[0])]) == 1
+    assert 'holds none of red_kitchen, scannet_pairs' in capfd.readouterr().err
