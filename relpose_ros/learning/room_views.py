@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from relpose_ros.core.camera import Camera
@@ -17,6 +18,8 @@ import torch
 HANDHELD_M, ROBOT_M = (1.0, 1.75), (0.35, 0.9)  # heights of cameras
 ROBOT_SHARE = 0.3
 FOCAL = (0.7, 1.1)  # of the image width
+NEAREST_TARGET_M, HIGHEST_TARGET_M = 1.0, 1.9  # of what a camera looks at
+LARGEST_THING_M = 0.6  # half the size of what is furniture and no wall
 NEAREST_M = 0.3  # a camera nearer than this to a twentieth of its view stands in the furniture
 GREY = (0.299, 0.587, 0.114)
 
@@ -30,12 +33,14 @@ class RoomViewsConfig:
     :param rooms: rooms that share one set of textures.
     :param spots: places in a room that cameras gather around.
     :param views: cameras at each spot.
+    :param photographs: folder of images to take textures from; none: all are procedural.
     """
 
     size: tuple[int, int] = (256, 192)
     rooms: int = 10
     spots: int = 2
     views: int = 12
+    photographs: Path | None = None
 
 
 def render_rooms(config: RoomViewsConfig, seed: int, device: str = 'cpu') -> Views:
@@ -45,7 +50,7 @@ def render_rooms(config: RoomViewsConfig, seed: int, device: str = 'cpu') -> Vie
     :param seed: decides everything; views of two seeds have nothing in common.
     """
     rng = np.random.default_rng((seed, 7))
-    textures = make_textures(seed)
+    textures = make_textures(seed, config.photographs)
     worlds = [build_random_room(textures, seed * 1000 + i) for i in range(config.rooms)]
     stacked = stack_worlds(worlds, device)
     batches = [
@@ -60,15 +65,14 @@ def render_rooms(config: RoomViewsConfig, seed: int, device: str = 'cpu') -> Vie
 def _views_of_room(
     worlds: Worlds, number: int, world: World, config: RoomViewsConfig, rng: np.random.Generator
 ) -> Iterator[Views]:
-    lower, upper = world.rooms[0]
     for _ in range(config.spots):
         camera = _camera(config.size, rng)
-        poses = torch.from_numpy(_gather(lower, upper, config.views, rng)).float()
+        poses = torch.from_numpy(_gather(world, config.views, rng)).float()
         poses = poses.to(worlds.centre.device)
         scene = torch.full((len(poses),), number, device=poses.device)
         picture = render(worlds, camera, poses, scene)
         seeds = [int(s) for s in rng.integers(2**31, size=len(poses))]
-        rgb = photograph(picture.radiance, seeds)
+        rgb = photograph(picture.radiance, seeds, strength=float(rng.random()))
         weights = torch.tensor(GREY, device=rgb.device)[:, None, None]
         grey = (rgb * weights).sum(1).round().to(torch.uint8)
         depth_m = picture.depth_m
@@ -85,17 +89,14 @@ def _camera(size: tuple[int, int], rng: np.random.Generator) -> Camera:
     return Camera(width, height, focal, focal, float(cx), float(cy))
 
 
-def _gather(
-    lower: np.ndarray, upper: np.ndarray, count: int, rng: np.random.Generator
-) -> np.ndarray:
+def _gather(world: World, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return the poses (count, 4, 4) of cameras that look at much the same from about one spot."""
+    lower, upper = world.rooms[0]
+    things = _things(world, lower, upper)
     spot = rng.uniform(lower + 0.5, upper - 0.5)
     spot[2] = rng.uniform(*(ROBOT_M if rng.random() < ROBOT_SHARE else HANDHELD_M))
-    while True:
-        target = rng.uniform(lower, upper)
-        target[2] = rng.uniform(0.3, 1.5)
-        if np.linalg.norm((target - spot)[:2]) > 1.2:
-            break
+    away = np.linalg.norm(things[:, :2] - spot[:2], axis=1)
+    target = rng.choice(things[away >= min(NEAREST_TARGET_M, away.max())])
     spread = float(rng.uniform(0.15, 0.5))
     positions = spot + rng.normal(0, 1, (count, 3)) * (spread, spread, 0.35 * spread)
     positions = positions.clip(lower + 0.1, upper - 0.1)
@@ -104,6 +105,14 @@ def _gather(
     return np.stack(
         [looking_at(p, t, r) for p, t, r in zip(positions, targets, rolls, strict=True)]
     )
+
+
+def _things(world: World, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Return the centres (n, 3) of what stands or hangs in a room, and the room's middle [m]."""
+    centres = [p.centre for p in world.primitives if np.abs(p.half_axes).max() < LARGEST_THING_M]
+    centres = np.array([*centres, (lower + upper) / 2])
+    inside = (centres >= lower).all(1) & (centres <= upper).all(1)
+    return centres[inside & (centres[:, 2] < HIGHEST_TARGET_M)]
 
 
 def _free(depth_m: torch.Tensor) -> torch.Tensor:

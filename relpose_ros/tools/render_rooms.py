@@ -24,7 +24,7 @@ from relpose_ros.core.estimators import chosen_device
 from relpose_ros.core.geometry import position_error_m, rotation_error_rad
 from relpose_ros.learning.room_views import render_rooms, RoomViewsConfig
 from relpose_ros.learning.views import Views
-from relpose_ros.tools.options import add_device
+from relpose_ros.tools.options import add_device, existing_folder
 import torch
 from tqdm import tqdm
 
@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rooms', type=int, default=default.rooms, help=f'in a shard (default: {default.rooms})'
     )
     parser.add_argument(
+        '--photographs', type=existing_folder, help='folder of images to take textures from'
+    )
+    parser.add_argument(
         '--workers', type=int, default=os.cpu_count(), help='processes (default: one for a core)'
     )
     parser.add_argument('--sheet', type=Path, metavar='FILE', help='write a picture of pairs')
@@ -61,7 +64,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Render the shards that are missing, then the sheet."""
     if not arguments.folder and not arguments.sheet:
         raise ValueError('render-rooms: give a folder for shards, --sheet FILE, or both')
-    config = replace(RoomViewsConfig(), size=tuple(arguments.size), rooms=arguments.rooms)
+    config = RoomViewsConfig(
+        size=tuple(arguments.size), rooms=arguments.rooms, photographs=arguments.photographs
+    )
     device = chosen_device(arguments.device)
     if arguments.folder:
         arguments.folder.mkdir(parents=True, exist_ok=True)
