@@ -59,6 +59,21 @@ def load_network(path: Path) -> tuple[RelativePoseNetwork, str]:
     return network.eval(), manifest['content_hash']
 
 
+def read_manifest(path: Path) -> dict[str, str]:
+    """
+    Read what is said of weights: architecture, content_hash and what save_network was given.
+
+    :raises ValueError: if the file is missing or damaged.
+    """
+    if not path.is_file():
+        raise ValueError(f'{path}: no such weights file')
+    try:
+        with safe_open(path, 'pt') as file:
+            return dict(file.metadata() or {})
+    except SafetensorError as error:
+        raise ValueError(f'{path}: holds no weights of this network: {error}') from error
+
+
 def _config(fields: dict) -> NetworkConfig:
     matcher = fields.pop('matcher')
     matcher['block_channels'] = tuple(matcher['block_channels'])

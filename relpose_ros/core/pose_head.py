@@ -6,8 +6,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-FLAT_SHAPE = (2, 3)  # of 192 channels: the 1152 numbers of appendix B
-STAGE_CHANNELS = (96, 128, 160, 192)
+FLAT_SHAPE = (3, 4)  # of 96 channels: the 1152 numbers of appendix B
+STAGE_CHANNELS = (128, 160, 96)
 HIDDEN = 256
 # Numbers that each of the one, two or three MLPs puts out, in this order: quaternion and
 # log-uncertainty of the rotation; direction; distance and log-uncertainty of the position.
@@ -96,7 +96,7 @@ class PoseHead(nn.Module):
         :param correspondence_map: (B, C, h, w).
         """
         x = self.blocks(correspondence_map)
-        # At 320x240 this is 2x3 already; other shapes are pooled to it.
+        # At 256x192 this is 3x4 already; other shapes are pooled to it.
         x = F.adaptive_avg_pool2d(x, FLAT_SHAPE).flatten(1)  # (B, 1152)
         out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
         return PosePrediction(

@@ -1,6 +1,6 @@
 """The training loop: resumable to the step, within a budget of time, on one device or several."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import copy
 import csv
 from dataclasses import asdict
@@ -36,16 +36,18 @@ class Trainer:
         validation: dict[str, list[Batch]],
         folder: Path,
         device: str,
+        history: Sequence[dict] = (),
     ) -> None:
         """
         Prepare, and go on from the checkpoint in the folder where there is one.
 
         :param network: with its initial weights.
-        :param folder: for checkpoint and curves.csv.
+        :param folder: for the checkpoint, the curves and best.safetensors.
+        :param history: the trainings that the initial weights come from, kept with the new ones.
         :raises ValueError: if the checkpoint is damaged or of another recipe.
         """
         self._recipe, self._data, self._validation = recipe, data, validation
-        self._folder, self._device = folder, device
+        self._folder, self._device, self._history = folder, device, history
         network = network.to(device)
         if recipe.stage == 'matcher':
             self._stage = MatcherStage(network)
@@ -146,7 +148,8 @@ class Trainer:
         if self.misses == 0:
             self.best = score
             if _is_first():
-                manifest = {'stage': self._recipe.stage, 'step': str(self.step)}
+                own = {'step': self.step, 'recipe': _described(self._recipe)}
+                manifest = {'history': json.dumps([*self._history, own])}
                 save_network(self._folder / 'best.safetensors', network, manifest)
         self._log('validation.csv', figures)
         return figures

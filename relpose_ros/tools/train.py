@@ -15,12 +15,13 @@ relpose_ros train ...
 """
 
 import argparse
+import json
 import os
 from pathlib import Path
 
 from relpose_ros.core.estimators import chosen_device, DEVICES
 from relpose_ros.core.matcher import official_matcher
-from relpose_ros.core.network_weights import load_network
+from relpose_ros.core.network_weights import load_network, read_manifest
 from relpose_ros.core.relative_pose import RelativePoseNetwork
 from relpose_ros.learning.recipe import read_recipe, Recipe
 from relpose_ros.learning.trainer import Trainer
@@ -51,7 +52,8 @@ def run(arguments: argparse.Namespace) -> None:
     data = TrainingData(recipe, arguments.data, device)
     validation = validation_batches(recipe, arguments.data, device)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(recipe, network, data, validation, arguments.out, device)
+    history = training_history(arguments.weights) if arguments.weights else []
+    trainer = Trainer(recipe, network, data, validation, arguments.out, device, history)
     first = int(os.environ.get('RANK', 0)) == 0
     steps = recipe.optimization.steps
     with tqdm(total=steps, initial=trainer.step, unit='step', disable=not first) as bar:
@@ -86,6 +88,11 @@ def initial_network(recipe: Recipe, weights: Path | None) -> RelativePoseNetwork
     elif recipe.stage == 'head':
         raise ValueError('the head needs a trained matcher: give --weights')
     return network
+
+
+def training_history(weights: Path) -> list[dict]:
+    """Return the trainings that made weights: their recipes and steps."""
+    return json.loads(read_manifest(weights).get('history', '[]'))
 
 
 def _joined_group(device: str) -> str:
