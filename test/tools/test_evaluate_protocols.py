@@ -95,6 +95,35 @@ def test_pairs_of_a_list(tmp_path, photograph):
     assert 'ScanNet-1500' in paper['estimator']
 
 
+def test_map_free_scene_by_scene(tmp_path, photograph):
+    """Each scene has one keyframe; the second scene's query is of another wall."""
+    for scene, query_seed in (('s00460', 0), ('s00461', 1)):
+        folder = tmp_path / 'val' / scene
+        views = {'seq0': photograph(0.0), 'seq1': photograph(0.3, 0.1, seed=query_seed)}
+        cameras, poses = [], []
+        for sequence, view in views.items():
+            name = f'{sequence}/frame_00000.jpg'
+            (folder / sequence).mkdir(parents=True)
+            cv2.imwrite(str(folder / name), view.rgb[..., ::-1])
+            t_camera_from_map = -(
+                view.map_from_camera[:3, 3] - views['seq0'].map_from_camera[:3, 3]
+            )
+            cameras.append(f'{name} 280 280 160 120 320 240')
+            poses.append(' '.join(map(str, (name, 1, 0, 0, 0, *t_camera_from_map))))
+        (folder / 'intrinsics.txt').write_text('\n'.join(cameras) + '\n')
+        (folder / 'poses.txt').write_text('\n'.join(poses) + '\n')
+    rows = rows_of(tmp_path, tmp_path / 'val', '--protocol', 'map-free')
+    scenes = [row['dataset'] for row in rows[::4]]
+    assert scenes == ['s00460', 's00461', 'average']
+    assert rows[3]['metrics']['vcre_px_median'] == 155.3
+    still = rows[1]['metrics']
+    assert still['position_cm_median'] == pytest.approx(31.62, abs=0.01)
+    # A tenth of the diagonal of 320x240 is 40 px.
+    assert still['within_vcre'] == (still['vcre_px_median'] < 40)
+    assert rows[4]['metrics']['rejected'] == 1 and rows[8]['metrics']['rejected'] == 1
+    assert rows[8]['metrics']['pairs'] == 2
+
+
 def test_matches(tmp_path, recording, weights):
     network = ('--estimator', 'network', '--weights', weights[0])
     rows = rows_of(
