@@ -50,11 +50,14 @@ def unit(vectors: Tensor) -> Tensor:
     return vectors * dot(vectors, vectors).clamp_min(1e-24).rsqrt()[:, None]
 
 
-def trace(worlds: Worlds, rays: Bundles, limit: Tensor) -> tuple[Tensor, Tensor]:
+def trace(
+    worlds: Worlds, rays: Bundles, limit: Tensor, start: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """
     Find the first primitive on each ray.
 
     :param limit: (M, R), t beyond which nothing is looked for; negative: the ray is not needed.
+    :param start: (M, R), t before which nothing is met; 0 if not given.
     :return: t (M, R) of the hit, or limit; index of the primitive (M, R), or -1.
     """
     t, primitive = limit.clone(), torch.full_like(limit, -1, dtype=torch.long)
@@ -72,7 +75,8 @@ def trace(worlds: Worlds, rays: Bundles, limit: Tensor) -> tuple[Tensor, Tensor]
             if not len(active):
                 break
             candidate = order[active, k]
-            hit = _hit(worlds, rays.select(active), candidate, interval)
+            least = 0.0 if start is None else start[active]
+            hit = _hit(worlds, rays.select(active), candidate, interval, least)
             best = t[active]
             found = torch.where(hit < best, candidate[:, None], primitive[active])
             best = torch.minimum(best, hit)
@@ -80,12 +84,14 @@ def trace(worlds: Worlds, rays: Bundles, limit: Tensor) -> tuple[Tensor, Tensor]
     return t, primitive
 
 
-def _hit(worlds: Worlds, rays: Bundles, candidate: Tensor, interval) -> Tensor:
+def _hit(
+    worlds: Worlds, rays: Bundles, candidate: Tensor, interval, least: Tensor | float
+) -> Tensor:
     """Return t (n, R) where each bundle's rays enter its candidate (n,), or infinity."""
     unit_from_world = worlds.unit_from_world[rays.world, candidate]
     origin = rays.origin - worlds.centre[rays.world, candidate]
     near, far = interval(unit_from_world @ origin[:, :, None], unit_from_world @ rays.direction)
-    return near.masked_fill_((near > far) | (near <= 0), torch.inf)
+    return near.masked_fill_((near > far) | (near <= least), torch.inf)
 
 
 def _slab(origin: Tensor, slope: Tensor) -> tuple[Tensor, Tensor]:

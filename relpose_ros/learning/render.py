@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from relpose_ros.core.camera import Camera
+from relpose_ros.learning.mirror import reflection
 from relpose_ros.learning.raycast import Bundles, dot, trace, unit
 from relpose_ros.learning.surface import Surface, surface
 from relpose_ros.learning.worlds import Worlds
@@ -51,6 +52,7 @@ def render(worlds: Worlds, camera: Camera, world_from_camera: Tensor, world: Ten
     depth, hit = trace(worlds, rays, limit)
     seen = surface(worlds, rays, depth, hit, 1 / camera.fx)
     radiance = _shade(worlds, rays, seen)
+    radiance += reflection(worlds, rays, depth, seen, 1 / camera.fx, FARTHEST_M)
     sky = radiance.new_tensor(SKY)[:, None]
     radiance = torch.where((hit < 0)[:, None], sky, radiance)
     depth = torch.where(hit < 0, 0.0, depth)

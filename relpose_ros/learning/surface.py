@@ -111,15 +111,15 @@ def sample(
     lower = lower.long()
     fine_colour = _bilinear(worlds, texture, uv, lower, stretched)
     coarse_colour = _bilinear(worlds, texture, uv, lower + 1, stretched)
-    encoded = torch.lerp(fine_colour, coarse_colour, coarse) / 255
+    encoded = torch.lerp(fine_colour, coarse_colour, coarse)[..., :3] / 255
     return (encoded * encoded).movedim(2, 1)  # a gamma of 2, near enough to sRGB
 
 
 def _bilinear(
     worlds: Worlds, texture: Tensor, uv: Tensor, level: Tensor, stretched: Tensor
 ) -> Tensor:
-    """Return (M, R, 3) from one level (M, R) of each texture."""
-    count = worlds.texels.shape[0] * 3 // (4 * worlds.texture_px**2 - 1)
+    """Return (M, R, 4) from one level (M, R) of each texture."""
+    count = len(worlds.texels) * 3 // (4 * worlds.texture_px**2 - 1)
     sides = worlds.texture_px >> torch.arange(32, device=level.device)
     starts = torch.cumsum(count * sides**2, 0) - count * sides**2
     side = sides[level]
@@ -130,7 +130,10 @@ def _bilinear(
     (fu, fv), (u, v) = (pixel - corner)[..., None], corner.long()
     u0, u1 = u % side, (u + 1) % side
     v0, v1 = base + v % side * side, base + (v + 1) % side * side
-    texels = worlds.texels
-    upper = torch.lerp(texels[v0 + u0].float(), texels[v0 + u1].float(), fu)
-    lower = torch.lerp(texels[v1 + u0].float(), texels[v1 + u1].float(), fu)
+
+    def colour(index: Tensor) -> Tensor:
+        return worlds.texels.take(index)[..., None].view(torch.uint8).float()
+
+    upper = torch.lerp(colour(v0 + u0), colour(v0 + u1), fu)
+    lower = torch.lerp(colour(v1 + u0), colour(v1 + u1), fu)
     return torch.lerp(upper, lower, fv)

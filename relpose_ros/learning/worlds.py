@@ -198,7 +198,8 @@ class Worlds:
     :param light_axis: (W, L, 3).
     :param rooms: (W, M, 2, 3) [m]; padded ones are empty.
     :param ambient: (W,), strength of the light that comes from everywhere.
-    :param texels: (P, 3) uint8, every level of every texture; see Textures.pyramid.
+    :param texels: (P,) int32, every level of every texture, the bytes of each red, green, blue and
+        nothing; see Textures.pyramid.
     :param texture_px: side of the largest level [px].
     """
 
@@ -225,6 +226,11 @@ def _padded(rows: list[list], fill: float, inner: tuple[int, ...], device: str) 
         if row:
             out[world, : len(row)] = np.asarray(row)
     return torch.as_tensor(out, device=device, dtype=torch.float32)
+
+
+def _packed(colours: np.ndarray) -> np.ndarray:
+    """Put colours (P, 3) uint8 into integers (P,): one look-up instead of three."""
+    return np.pad(colours, ((0, 0), (0, 1))).view(np.int32)[:, 0]
 
 
 def stack_worlds(worlds: Sequence[World], device: str = 'cpu') -> Worlds:
@@ -260,6 +266,6 @@ def stack_worlds(worlds: Sequence[World], device: str = 'cpu') -> Worlds:
         light_axis=lights(lambda light: light.axis, (3,)),
         rooms=_padded([w.rooms for w in worlds], 0, (2, 3), device),
         ambient=torch.tensor([w.ambient for w in worlds], device=device),
-        texels=torch.as_tensor(textures.pyramid(), device=device),
+        texels=torch.as_tensor(_packed(textures.pyramid()), device=device),
         texture_px=textures.images.shape[1],
     )

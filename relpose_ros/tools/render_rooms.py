@@ -51,7 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rooms', type=int, default=default.rooms, help=f'in a shard (default: {default.rooms})'
     )
     parser.add_argument(
-        '--photographs', type=existing_folder, help='folder of images to take textures from'
+        '--photographs',
+        type=existing_folder,
+        metavar='FOLDER',
+        help='take prints and parts of surfaces from the images in it',
     )
     parser.add_argument(
         '--workers', type=int, default=os.cpu_count(), help='processes (default: one for a core)'

@@ -1,5 +1,7 @@
 """The ray caster against closed forms, against itself in batches, and across views."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
@@ -122,6 +124,21 @@ def test_a_body_between_light_and_wall_casts_a_shadow(world: World) -> None:
     shaded = picture(world, FORWARD).radiance
     assert (shaded[0, :, 30, 38] < 0.7 * lit[0, :, 30, 38]).all()
     assert torch.allclose(shaded[0, :, :, :8], lit[0, :, :, :8])
+
+
+def test_a_polished_floor_mirrors_what_stands_behind(world: World) -> None:
+    floor = world.material('any', tint=(1, 1, 1))
+    world.at(0, 0).box((0, 0, -0.1), (20, 20, 0.2), floor)
+    glow = world.material('any', tint=(1, 1, 1), emission=9.0)
+    world.at(0, 4).box((0, 0.1, 1), (0.8, 0.2, 2), glow)
+    dull = picture(world, FORWARD).radiance
+    polished = replace(world.primitives[0], material=replace(floor, gloss=0.9))
+    world.primitives[0] = polished
+    shine = (picture(world, FORWARD).radiance - dull)[0].mean(0)
+    # 2.7 m ahead, three eighths down, the floor shows what stands half a metre above it at 4 m.
+    assert shine[round(CAMERA.cy + CAMERA.fy * 3 / 8), 38] > 0.02
+    assert shine[: int(CAMERA.cy)].abs().max() < 1e-6  # nothing but the floor reflects
+    assert shine[54:, :4].abs().max() < 1e-6  # there it reflects the empty sky
 
 
 def test_culling_changes_nothing(world: World) -> None:

@@ -40,7 +40,9 @@ def test_the_sheet_puts_views_of_one_scene_side_by_side(tmp_path: Path) -> None:
     assert [int(picture[40, x]) for x in (10, 100, 150, 240)] == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize('arguments', [(), ('rooms', '--workers', '0')])
+@pytest.mark.parametrize(
+    'arguments', [(), ('rooms', '--workers', '0'), ('rooms', '--photographs', '.')]
+)
 def test_calls_without_sense_end_with_one_line(
     arguments: tuple[str, ...], tmp_path: Path, capsys, monkeypatch
 ) -> None:
