@@ -10,6 +10,7 @@ from relpose_ros.tools import (
     build_map,
     demo,
     evaluate,
+    export_weights,
     figures,
     inspect_map,
     localize,
@@ -26,6 +27,7 @@ COMMANDS = {
     'figures': figures,
     'render-rooms': render_rooms,
     'train': train,
+    'export-weights': export_weights,
 }
 
 

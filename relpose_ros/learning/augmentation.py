@@ -85,7 +85,7 @@ def make_shots(
     width, height = augmentation.size
     turn = chance.normal(3) * radians(augmentation.turn_deg)
     turn = torch.where(wild[:, None], WILD * turn, turn)
-    new_from_old = _rotations(turn)
+    new_from_old = rotations(turn)
     zoom = chance.uniform(*augmentation.zoom)
     zoom = zoom ** torch.where(wild, 2.0, 1.0)
     K = _resized(views, width, height)
@@ -108,7 +108,7 @@ def plain_shots(views: Views, size: tuple[int, int]) -> Shots:
     return Shots(images, depth_m, K, views.world_from_camera)
 
 
-def _rotations(vectors: Tensor) -> Tensor:
+def rotations(vectors: Tensor) -> Tensor:
     """Return (N, 3, 3) for rotation vectors (N, 3) [rad]."""
     x, y, z = vectors.unbind(1)
     zero = torch.zeros_like(x)

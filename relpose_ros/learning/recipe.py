@@ -24,6 +24,7 @@ class Source:
     :param share: of the groups that are drawn.
     :param frames: first frame, one behind the last and, where not all in between are wanted, the
         step, of every recording; all by default.
+    :param warps: views to add for each recorded one, made of its own depth from a place nearby.
     """
 
     views: str | None = None
@@ -31,6 +32,7 @@ class Source:
     photographs: str | None = None
     share: float = 1.0
     frames: tuple[int, ...] | None = None
+    warps: int = 0
 
     def __post_init__(self) -> None:
         if sum(v is not None for v in (self.views, self.images, self.photographs)) != 1:

@@ -11,13 +11,14 @@ from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets.layouts import open_images
 from relpose_ros.learning.augmentation import make_shots, plain_shots, Shots
 from relpose_ros.learning.recipe import Recipe, Source
+from relpose_ros.learning.rgbd_warp import warped
 from relpose_ros.learning.view_pairs import (
     GroupSampler,
     overlapping_pairs,
     self_pairs,
     ViewPairs,
 )
-from relpose_ros.learning.views import join, load_views, Views, views_of
+from relpose_ros.learning.views import join, load_views, together, Views, views_of
 import torch
 from torch import Tensor
 
@@ -143,7 +144,8 @@ def _views(source: Source, folder: Path, size: tuple[int, int]) -> Views:
 def _recording(folder: Path, source: Source, size: tuple[int, int]) -> Views:
     images = open_images(folder)
     chosen = range(*source.frames) if source.frames else range(len(images))
-    return views_of((images[i] for i in chosen if i < len(images)), size)
+    views = views_of((images[i] for i in chosen if i < len(images)), size)
+    return together([views, *(warped(views, seed) for seed in range(source.warps))])
 
 
 def _photographs(folder: Path) -> Iterator[PosedImage]:

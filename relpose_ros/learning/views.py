@@ -1,7 +1,7 @@
 """What the network learns from: many grey views of scenes, with depth and pose, as tensors."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 import zipfile
 
@@ -76,12 +76,17 @@ def join(parts: Sequence[Views]) -> Views:
     sizes = {tuple(part.grey.shape[1:]) for part in parts}
     if len(sizes) > 1:
         raise ValueError(f'views: expected one image size, got {sorted(sizes)}')
-    first, scenes = 0, []
+    first, shifted = 0, []
     for part in parts:
-        scenes.append(part.scene + first)
+        shifted.append(replace(part, scene=part.scene + first))
         first += int(part.scene.max()) + 1
-    names = [f.name for f in fields(Views)][:-1]
-    return Views(*(torch.cat([getattr(p, n) for p in parts]) for n in names), torch.cat(scenes))
+    return together(shifted)
+
+
+def together(parts: Sequence[Views]) -> Views:
+    """Put views of the same scenes together."""
+    names = [f.name for f in fields(Views)]
+    return Views(*(torch.cat([getattr(part, name) for part in parts]) for name in names))
 
 
 def views_of(images: Iterable[PosedImage], size: tuple[int, int]) -> Views:
