@@ -28,9 +28,10 @@ class MatcherStage(nn.Module):
     """Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6)."""
 
     def __init__(self, network: RelativePoseNetwork) -> None:
-        """Train the matcher of a network."""
+        """Train the matcher of a network; its head stays as it is."""
         super().__init__()
         self.network = network
+        network.head.requires_grad_(False)
 
     def trained(self) -> nn.Module:
         """Return the part that learns."""

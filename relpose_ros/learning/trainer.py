@@ -5,7 +5,7 @@ import copy
 import csv
 from dataclasses import asdict
 import json
-from math import cos, pi
+from math import cos, inf, pi
 from pathlib import Path
 import time
 
@@ -88,9 +88,8 @@ class Trainer:
         options = self._recipe.optimization
         begin = saved = time.monotonic()
         before_s = self._seconds
-        while self.step < options.steps and not self._out_of_patience():
-            if minutes is not None and time.monotonic() - begin > 60 * minutes:
-                break
+        end = begin + 60 * minutes if minutes is not None else inf
+        while self.step < options.steps and not self._is_over(end):
             figures = {'loss': self._learn(self._data.batch(self._number()))}
             self.step += 1
             self._seconds = before_s + time.monotonic() - begin
@@ -154,9 +153,15 @@ class Trainer:
         self._log('validation.csv', figures)
         return figures
 
-    def _out_of_patience(self) -> bool:
+    def _is_over(self, end: float) -> bool:
+        """Say whether time or patience are over; all processes hear the same."""
         patience = self._recipe.optimization.patience
-        return patience > 0 and self.misses >= patience
+        over = time.monotonic() > end or (patience > 0 and self.misses >= patience)
+        if not distributed.is_initialized():
+            return over
+        answer = torch.tensor(over, dtype=torch.int, device=self._device)
+        distributed.broadcast(answer, 0)
+        return bool(answer)
 
     def _log(self, name: str, figures: dict[str, float], every: int = 1) -> None:
         if not _is_first() or self.step % every:
