@@ -10,7 +10,7 @@ from relpose_ros.core.correspondence import cell_grid, Correspondence
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.matcher import CELL_PX
-from relpose_ros.core.pose_head import PosePrediction
+from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
 import torch
 from torch import Tensor
@@ -70,14 +70,15 @@ class NetworkEstimator:
         for shape in {keyframe.cells.shape for keyframe in keyframes}:
             rows = [i for i, keyframe in enumerate(keyframes) if keyframe.cells.shape == shape]
             batch = [keyframes[i] for i in rows]
-            prediction, found = self.network(
+            pair = self.network(
                 torch.cat([keyframe.cells for keyframe in batch]),
                 query.cells.expand(len(batch), -1, -1, -1),
                 self._calibrations(batch),
                 self._calibrations([query] * len(batch)),
             )
+            prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
             for i, row in enumerate(rows):
-                results[row] = _result(prediction, found, i, query, keyframes[row])
+                results[row] = _result(prediction, pair.found, i, query, keyframes[row])
         return results
 
     def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:

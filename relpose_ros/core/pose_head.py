@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from kornia.geometry.conversions import quaternion_to_rotation_matrix
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
@@ -36,6 +37,32 @@ class PosePrediction:
     def translation_m(self) -> Tensor:
         """Return (B, 3), t_1_from_2 [m]."""
         return self.direction * self.distance_m[:, None]
+
+
+def mean_of_both_orders(
+    one_from_two: PosePrediction, two_from_one: PosePrediction
+) -> PosePrediction:
+    """
+    Average a prediction with the inverse of that for the same images in the other order.
+
+    :return: image_1_from_image_2.
+    """
+    backward = two_from_one.quat_xyzw * two_from_one.quat_xyzw.new_tensor((-1, -1, -1, 1))
+    same_sign = (backward * one_from_two.quat_xyzw).sum(1, keepdim=True).sign()
+    rotation = rotation_matrix_from_quaternion(backward)
+    inverse_direction = -(rotation @ two_from_one.direction[..., None])[..., 0]
+    return PosePrediction(
+        quat_xyzw=F.normalize(one_from_two.quat_xyzw + same_sign * backward, dim=1),
+        direction=F.normalize(one_from_two.direction + inverse_direction, dim=1),
+        distance_m=(one_from_two.distance_m + two_from_one.distance_m) / 2,
+        log_rotation_sigma=(one_from_two.log_rotation_sigma + two_from_one.log_rotation_sigma) / 2,
+        log_position_sigma=(one_from_two.log_position_sigma + two_from_one.log_position_sigma) / 2,
+    )
+
+
+def rotation_matrix_from_quaternion(quat_xyzw: Tensor) -> Tensor:
+    """Return (B, 3, 3) for unit quaternions (B, 4)."""
+    return quaternion_to_rotation_matrix(quat_xyzw.roll(1, 1))  # kornia's are wxyz
 
 
 class ResidualBlock(nn.Module):

@@ -1,6 +1,7 @@
 """The network whole: features, matching and warping, pose head (paper figure 1)."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from relpose_ros.core.correspondence import correspond, Correspondence, correspondence_map
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig
@@ -30,8 +31,22 @@ class NetworkConfig:
     longest_side_px: int = 256
 
 
+class PairPrediction(NamedTuple):
+    """
+    What the network says of a batch of pairs, in both orders.
+
+    :param one_from_two: pose of image 2 in the frame of image 1.
+    :param two_from_one: pose of image 1 in the frame of image 2, by another pass of the head.
+    :param found: what each cell of image 1 corresponds to in image 2.
+    """
+
+    one_from_two: PosePrediction
+    two_from_one: PosePrediction
+    found: Correspondence
+
+
 class RelativePoseNetwork(nn.Module):
-    """Two images in, image_1_from_image_2 out."""
+    """Two images in, image_1_from_image_2 and back out."""
 
     def __init__(self, config: NetworkConfig) -> None:
         """Create the network with random weights."""
@@ -42,7 +57,7 @@ class RelativePoseNetwork(nn.Module):
 
     def forward(
         self, features_1: Tensor, features_2: Tensor, K_1: Tensor, K_2: Tensor
-    ) -> tuple[PosePrediction, Correspondence]:
+    ) -> PairPrediction:
         """
         Estimate a batch of pairs.
 
@@ -56,7 +71,13 @@ class RelativePoseNetwork(nn.Module):
         """
         with torch.no_grad():
             cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
-            found = correspond(
-                cells_1, cells_2, self.config.matcher.temperature, self.config.soft_warping
-            )
-        return self.head(correspondence_map(cells_1, found, K_1, K_2)), found
+            found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
+        return PairPrediction(
+            self.head(correspondence_map(cells_1, found, K_1, K_2)),
+            self.head(correspondence_map(cells_2, found_back, K_2, K_1)),
+            found,
+        )
+
+    def _match(self, cells_1: Tensor, cells_2: Tensor) -> Correspondence:
+        temperature = self.config.matcher.temperature
+        return correspond(cells_1, cells_2, temperature, self.config.soft_warping)

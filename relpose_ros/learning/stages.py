@@ -4,8 +4,8 @@ from math import degrees
 
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
-from relpose_ros.core.pose_head import PosePrediction
-from relpose_ros.core.relative_pose import RelativePoseNetwork
+from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
+from relpose_ros.core.relative_pose import PairPrediction, RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
 from relpose_ros.learning.losses import (
     LearnedWeights,
@@ -111,8 +111,13 @@ class HeadStage(nn.Module):
         :param first: (P,) long, indices of shots; image 1 of each pair.
         :param second: (P,) long.
         """
-        first, second = torch.cat((first, second)), torch.cat((second, first))
-        prediction = self._prediction(shots, first, second)
+        pair = self._predict(shots, first, second)
+        forward = self._loss(pair.one_from_two, shots, first, second)
+        return (forward + self._loss(pair.two_from_one, shots, second, first)) / 2
+
+    def _loss(
+        self, prediction: PosePrediction, shots: Shots, first: Tensor, second: Tensor
+    ) -> Tensor:
         truth = _first_from_second(shots, first, second)
         loss = pose_loss(prediction, *truth)
         weighted = self.weights(loss) if self.weights else loss.total(self.options.direction)
@@ -122,7 +127,8 @@ class HeadStage(nn.Module):
     @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:
         """Return errors (P,) of pairs: cm, degrees, degrees."""
-        prediction = self._prediction(shots, first, second)
+        pair = self._predict(shots, first, second)
+        prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
         errors = pose_errors(prediction, *_first_from_second(shots, first, second))
         return {
             'position_cm': 100 * errors.position_m,
@@ -130,10 +136,11 @@ class HeadStage(nn.Module):
             'rotation_deg': degrees(1) * errors.rotation_rad,
         }
 
-    def _prediction(self, shots: Shots, first: Tensor, second: Tensor) -> PosePrediction:
-        features = self.network.matcher.image_features(shots.images)
+    def _predict(self, shots: Shots, first: Tensor, second: Tensor) -> PairPrediction:
+        with torch.no_grad():
+            features = self.network.matcher.image_features(shots.images)
         K = shots.K
-        return self.network(features[first], features[second], K[first], K[second])[0]
+        return self.network(features[first], features[second], K[first], K[second])
 
 
 def _first_from_second(shots: Shots, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
