@@ -7,8 +7,8 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-FLAT_SHAPE = (3, 4)  # of 96 channels: the 1152 numbers of appendix B
-STAGE_CHANNELS = (128, 160, 96)
+FLAT_SHAPE = (3, 3)  # of 128 channels: the 1152 numbers of appendix B
+STAGE_CHANNELS = (128, 160, 128)
 HIDDEN = 256
 # Numbers that each of the one, two or three MLPs puts out, in this order: quaternion and
 # log-uncertainty of the rotation; direction; distance and log-uncertainty of the position.
@@ -123,7 +123,7 @@ class PoseHead(nn.Module):
         :param correspondence_map: (B, C, h, w).
         """
         x = self.blocks(correspondence_map)
-        # At 256x192 this is 3x4 already; other shapes are pooled to it.
+        # At 192x144 this is 3x3 already; other shapes are pooled to it.
         x = F.adaptive_avg_pool2d(x, FLAT_SHAPE).flatten(1)  # (B, 1152)
         out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
         return PosePrediction(

@@ -28,7 +28,7 @@ class NetworkConfig:
     matcher: MatcherConfig = field(default=DEFAULT_MATCHER)
     heads: int = 1
     soft_warping: bool = False
-    longest_side_px: int = 256
+    longest_side_px: int = 192
 
 
 class PairPrediction(NamedTuple):

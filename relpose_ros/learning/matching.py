@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 DEPTH_TOLERANCE = 0.05
-FOCAL_GAMMA = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,23 +70,26 @@ def second_from_first(shots: Shots, first: Tensor, second: Tensor) -> Tensor:
     return torch.linalg.solve(shots.world_from_camera[second], shots.world_from_camera[first])
 
 
-def matching_loss(correlation: Tensor, forward: CellTargets, backward: CellTargets) -> Tensor:
+def matching_loss(
+    correlation: Tensor, forward: CellTargets, backward: CellTargets, focal_gamma: float = 2.0
+) -> Tensor:
     """
     Return LoFTR's focal loss on the dual softmax, over the visible cells of both images.
 
     :param correlation: (P, n, n), cells of image 1 against cells of image 2, by temperature.
     :param forward: of image 1's cells in image 2.
     :param backward: of image 2's cells in image 1.
+    :param focal_gamma: how much less a cell counts that is found already; 0: all count alike.
     """
     log_dual = correlation.log_softmax(2) + correlation.log_softmax(1)
-    total = _focal(log_dual, forward) + _focal(log_dual.transpose(1, 2), backward)
+    total = _focal(log_dual, forward, focal_gamma)
+    total = total + _focal(log_dual.transpose(1, 2), backward, focal_gamma)
     return total / (forward.visible.sum() + backward.visible.sum()).clamp_min(1)
 
 
-def _focal(log_dual: Tensor, targets: CellTargets) -> Tensor:
+def _focal(log_dual: Tensor, targets: CellTargets, gamma: float) -> Tensor:
     log_true = log_dual.gather(2, targets.index[..., None])[..., 0]
-    # Far from certain at first, the factor is 1; what is learned already counts little.
-    loss = -((1 - log_true.exp()) ** FOCAL_GAMMA) * log_true
+    loss = -((1 - log_true.exp()).clamp_min(1e-6) ** gamma) * log_true
     return (loss * targets.visible).sum()
 
 

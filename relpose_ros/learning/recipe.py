@@ -102,9 +102,12 @@ class Recipe:
     :param validation: to measure on; never learned from.
     :param official_matcher: official LoFTR weights ('indoor_new', 'outdoor' or a file) for the
         frozen matcher of the second stage.
-    :param view_px: width and height of the views that are kept in memory and measured on; shots of
-        `augmentation.size` are made of them [px].
+    :param view_px: width and height of the views that are kept in memory; shots of
+        `augmentation.size`, which the network learns from, are made of them [px].
     :param self_pairs: share of the groups that begin with a view paired with itself, warped.
+    :param focal_gamma: of the first stage's loss; LoFTR's is 2. Lower where many cells show
+        nothing that could be told apart: they would take over.
+    :param loss: of the second stage.
     :param bfloat16: compute in bfloat16 on a GPU.
     :param seed: of the initial weights and of every draw.
     """
@@ -119,6 +122,7 @@ class Recipe:
     self_pairs: float = 0.0
     augmentation: Augmentation = field(default_factory=Augmentation)
     optimization: Optimization = field(default_factory=Optimization)
+    focal_gamma: float = 2.0
     loss: HeadLoss = field(default_factory=HeadLoss)
     bfloat16: bool = True
     seed: int = 0

@@ -27,10 +27,11 @@ from torch import nn, Tensor
 class MatcherStage(nn.Module):
     """Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6)."""
 
-    def __init__(self, network: RelativePoseNetwork) -> None:
+    def __init__(self, network: RelativePoseNetwork, focal_gamma: float) -> None:
         """Train the matcher of a network; its head stays as it is."""
         super().__init__()
         self.network = network
+        self.focal_gamma = focal_gamma
         network.head.requires_grad_(False)
 
     def trained(self) -> nn.Module:
@@ -39,7 +40,7 @@ class MatcherStage(nn.Module):
 
     def with_network(self, network: RelativePoseNetwork) -> 'MatcherStage':
         """Return the same stage of another network."""
-        return MatcherStage(network)
+        return MatcherStage(network, self.focal_gamma)
 
     @staticmethod
     def score(figures: dict[str, float]) -> float:
@@ -57,7 +58,7 @@ class MatcherStage(nn.Module):
         correlation = self._correlation(shots, first, second)
         forward = cell_targets(shots, first, second)
         backward = cell_targets(shots, second, first)
-        return matching_loss(correlation, forward, backward)
+        return matching_loss(correlation, forward, backward, self.focal_gamma)
 
     @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ class Trainer:
         self._folder, self._device, self._history = folder, device, history
         network = network.to(device)
         if recipe.stage == 'matcher':
-            self._stage = MatcherStage(network)
+            self._stage = MatcherStage(network, recipe.focal_gamma)
         else:
             self._stage = HeadStage(network, recipe.loss)
         self._stage.to(device)

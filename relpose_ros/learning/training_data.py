@@ -94,7 +94,7 @@ def validation_batches(recipe: Recipe, folder: Path, device: str) -> dict[str, l
         views = views.to(device)
         name = Path(source.views or source.images or source.photographs).parts[0]
         batches[name] = [
-            _plain(views, part.to(device), recipe.view_px) for part in groups.split(16)
+            _plain(views, part.to(device), recipe.augmentation.size) for part in groups.split(16)
         ]
     return batches
 
