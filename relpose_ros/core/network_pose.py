@@ -6,18 +6,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.correspondence import cell_grid, Correspondence
+from relpose_ros.core.consistency import disagreement_rad
+from relpose_ros.core.correspondence import cell_grid
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
-from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
+from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, RelativePoseNetwork
 import torch
 from torch import Tensor
 
 # A match is believed from here on; LoFTR's own threshold.
 MIN_CONFIDENCE = 0.2
 MIN_MATCHES = 30
+# The pose is believed if this share of its mutual matches lies within so many cells of where it
+# would put them.
+MIN_CONSISTENT = 0.5
+CONSISTENT_CELLS = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class NetworkEstimator:
             )
             prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
             for i, row in enumerate(rows):
-                results[row] = _result(prediction, pair.found, i, query, keyframes[row])
+                results[row] = _result(prediction, pair, i, query, keyframes[row])
         return results
 
     def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:
@@ -108,32 +113,49 @@ def network_size(camera: Camera, longest_side_px: int) -> tuple[int, int]:
 
 def _result(
     prediction: PosePrediction,
-    found: Correspondence,
+    pair: PairPrediction,
     i: int,
     query: NetworkFeatures,
     keyframe: NetworkFeatures,
 ) -> RelativePose | NoRelativePose:
-    """Convert the i-th pair of a batch."""
-    confidence = found.confidence[i, 0]
-    sure = confidence >= MIN_CONFIDENCE
+    """Convert the i-th pair of a batch, if its matches bear it out."""
+    confidence = pair.found.confidence[i, 0]
+    sure = (confidence >= MIN_CONFIDENCE) & mutual(pair, i)
     count = int(sure.sum())
     if count < MIN_MATCHES:
         return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
-    cells_keyframe = cell_grid(found.confidence)[0][:, sure].T  # (n, 2)
-    cells_query = found.cells_2[i][:, sure].T
+    keyframe_from_query = transform(
+        rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy()),
+        prediction.translation_m[i].cpu().numpy(),
+    )
+    pixels_keyframe = cell_grid(confidence[None, None])[0][:, sure].T.cpu().numpy() * CELL_PX
+    pixels_query = pair.found.cells_2[i][:, sure].T.cpu().numpy() * CELL_PX
+    off = disagreement_rad(
+        keyframe_from_query,
+        keyframe.camera.rays(pixels_keyframe),
+        query.camera.rays(pixels_query),
+    )
+    agrees = off < CONSISTENT_CELLS * CELL_PX / query.camera.fx
+    if agrees.mean() < MIN_CONSISTENT:
+        detail = f'{100 * agrees.mean():.0f} % of {count} matches agree with the pose'
+        return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail)
     return RelativePose(
-        keyframe_from_query=transform(
-            rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy()),
-            prediction.translation_m[i].cpu().numpy(),
-        ),
+        keyframe_from_query=keyframe_from_query,
         metric=True,
         covariance=_covariance(prediction, i),
-        support=float(confidence[sure].sum()),
+        support=float(confidence[sure].cpu().numpy()[agrees].sum()),
         matches=Matches(
-            pixels_query=_original_pixels(cells_query, query),
-            pixels_keyframe=_original_pixels(cells_keyframe, keyframe),
+            pixels_query=_original_pixels(pixels_query[agrees], query),
+            pixels_keyframe=_original_pixels(pixels_keyframe[agrees], keyframe),
         ),
     )
+
+
+def mutual(pair: PairPrediction, i: int) -> Tensor:
+    """Return which cells (h1, w1) of image 1 are also the best match of their match."""
+    column, row = pair.found.cells_2[i].round().long()
+    back = pair.found_back.cells_2[i][:, row, column].round()
+    return (back == cell_grid(pair.found.confidence)[0]).all(0)
 
 
 def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:
@@ -143,12 +165,12 @@ def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:
     return np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
 
 
-def _original_pixels(cells: Tensor, features: NetworkFeatures) -> np.ndarray:
-    """Return the pixels of the image as it came for (n, 2) cells."""
+def _original_pixels(pixels: np.ndarray, features: NetworkFeatures) -> np.ndarray:
+    """Return pixels (n, 2) of the image as it came."""
     scale = np.array(
         [
             features.original.width / features.camera.width,
             features.original.height / features.camera.height,
         ]
     )
-    return (cells.cpu().numpy() * CELL_PX + 0.5) * scale - 0.5
+    return (pixels + 0.5) * scale - 0.5

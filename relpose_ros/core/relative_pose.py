@@ -38,11 +38,13 @@ class PairPrediction(NamedTuple):
     :param one_from_two: pose of image 2 in the frame of image 1.
     :param two_from_one: pose of image 1 in the frame of image 2, by another pass of the head.
     :param found: what each cell of image 1 corresponds to in image 2.
+    :param found_back: what each cell of image 2 corresponds to in image 1.
     """
 
     one_from_two: PosePrediction
     two_from_one: PosePrediction
     found: Correspondence
+    found_back: Correspondence
 
 
 class RelativePoseNetwork(nn.Module):
@@ -76,6 +78,7 @@ class RelativePoseNetwork(nn.Module):
             self.head(correspondence_map(cells_1, found, K_1, K_2)),
             self.head(correspondence_map(cells_2, found_back, K_2, K_1)),
             found,
+            found_back,
         )
 
     def _match(self, cells_1: Tensor, cells_2: Tensor) -> Correspondence:

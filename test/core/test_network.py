@@ -214,9 +214,15 @@ def estimator_and_images(device='cpu', **config):
     return NetworkEstimator(network, 'untrained', device), images
 
 
+def believe_everything(monkeypatch):
+    limits = {'MIN_CONFIDENCE': 0, 'MIN_MATCHES': 1, 'MIN_CONSISTENT': 0, 'CONSISTENT_CELLS': 1e3}
+    for name, value in limits.items():
+        monkeypatch.setattr(f'relpose_ros.core.network_pose.{name}', value)
+
+
 @pytest.mark.parametrize('device', DEVICES)
 def test_one_batch_of_keyframes_equals_one_by_one(device, monkeypatch):
-    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 0.0)
+    believe_everything(monkeypatch)
     estimator, images = estimator_and_images(device)
     camera = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
     query, *keyframes = (estimator.features(image, camera, None) for image in images)
@@ -229,7 +235,7 @@ def test_one_batch_of_keyframes_equals_one_by_one(device, monkeypatch):
 
 
 def test_keyframes_of_another_camera_go_along(monkeypatch):
-    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 0.0)
+    believe_everything(monkeypatch)
     estimator, images = estimator_and_images()
     wide = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
     square = Camera(96, 96, 100.0, 100.0, 48.0, 48.0)
@@ -252,6 +258,18 @@ def test_too_few_confident_matches_get_a_reason(monkeypatch):
     result = estimator.estimate(query, [keyframe])[0]
     assert isinstance(result, NoRelativePose)
     assert result.reason == 'few_matches'
+
+
+def test_matches_that_the_pose_does_not_explain_get_a_reason(monkeypatch):
+    believe_everything(monkeypatch)
+    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONSISTENT', 0.5)
+    monkeypatch.setattr('relpose_ros.core.network_pose.CONSISTENT_CELLS', 0.01)
+    estimator, images = estimator_and_images()
+    camera = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
+    query, keyframe = (estimator.features(image, camera, None) for image in images[:2])
+    result = estimator.estimate(query, [keyframe])[0]
+    assert isinstance(result, NoRelativePose)
+    assert result.reason == 'no_consistent_pose'
 
 
 @pytest.mark.parametrize(
