@@ -35,6 +35,8 @@ TOPICS = {
     '/tf_static': (TFMessage, LATCHED),
 }
 
+GEOMETRIC = ('-p', 'estimator:=geometric')  # exact on the wall, so that poses can be checked
+
 
 def started(module: str, *arguments: str, **popen: Any) -> subprocess.Popen:
     """Start a node of this package as users do."""
@@ -165,7 +167,7 @@ def rig(ros: None) -> Iterator[Rig]:
 @pytest.fixture(scope='module')
 def relocalizer(wall_map: Path) -> Iterator[subprocess.Popen]:
     """Run a relocalizer on the wall for the tests of a module; it must survive them all."""
-    process = started('relocalizer_node', '-p', f'map_path:={wall_map}')
+    process = started('relocalizer_node', '-p', f'map_path:={wall_map}', *GEOMETRIC)
     yield process
     survived = process.poll() is None
     assert interrupted(process) == 0

@@ -16,6 +16,7 @@ from relpose_ros.core.relative_pose import NetworkConfig
 from relpose_ros.nodes.conversions import stamp_ns
 from sensor_msgs.msg import Image
 
+GEOMETRIC = ('-p', 'estimator:=geometric')
 CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
 ERROR = b'\x02'
 NO_DEPTH = 'the map has no depth: the geometric estimator finds only directions'
@@ -64,7 +65,7 @@ def output_of(process: subprocess.Popen) -> str:
 
 def test_map_truncated_while_running(rig, start, photograph, path: Path):
     """Each image is answered with an error; once the file is whole again, with a pose."""
-    parameters = ('-p', f'map_path:={path}', '-p', 'cached_keyframes:=1')
+    parameters = ('-p', f'map_path:={path}', '-p', 'cached_keyframes:=1', *GEOMETRIC)
     process = start('relocalizer_node', *parameters, **CAPTURE)
     expect_accepted(rig, photograph(-1.1))
     whole = path.read_bytes()
@@ -80,7 +81,7 @@ def test_map_truncated_while_running(rig, start, photograph, path: Path):
 
 def test_picture_of_a_damaged_keyframe(rig, start, photograph, path: Path):
     """A keyframe that is only needed for the debug image holds back the pose as well."""
-    process = start('relocalizer_node', '-p', f'map_path:={path}', **CAPTURE)
+    process = start('relocalizer_node', '-p', f'map_path:={path}', *GEOMETRIC, **CAPTURE)
     expect_accepted(rig, photograph(0.1))
     change(path, "UPDATE keyframe SET image = x'00'")
     expect_accepted(rig, photograph(0.1))  # all features are in memory
@@ -95,7 +96,7 @@ def test_picture_of_a_damaged_keyframe(rig, start, photograph, path: Path):
 def test_map_without_depth(rig, start, photograph, path: Path):
     """The node says once, at the start, that such a map gives no poses, and why each time."""
     change(path, 'UPDATE keyframe SET depth = NULL')
-    process = start('relocalizer_node', '-p', f'map_path:={path}', **CAPTURE)
+    process = start('relocalizer_node', '-p', f'map_path:={path}', *GEOMETRIC, **CAPTURE)
     for _ in range(2):
         assert rig.report_of(*rig.image(photograph(0.3)))['result'] == 'scale_unknown'
     assert output_of(process).count(NO_DEPTH) == 1
@@ -104,7 +105,10 @@ def test_map_without_depth(rig, start, photograph, path: Path):
 def test_rectified_images(rig, start, photograph, wall_map: Path):
     """P is used; K and D are the lens's and would give another pose."""
     process = start(
-        'relocalizer_node', '-p', f'map_path:={wall_map}', '-p', 'rectified:=true', **CAPTURE
+        'relocalizer_node',
+        *('-p', f'map_path:={wall_map}', '-p', 'rectified:=true'),
+        *GEOMETRIC,
+        **CAPTURE,
     )
     view = photograph(0.2, 0.1, 6.0)
     msg, info = rig.image(view)

@@ -15,6 +15,7 @@ from relpose_ros.core.vlad import default_vocabulary
 from scipy.spatial.transform import Rotation
 
 REPOSITORY = Path(__file__).parents[2]
+GEOMETRIC = ('--estimator', 'geometric')
 INTRINSICS = ('--intrinsics', '280', '280', '160', '120')
 KEYS = [
     'queries',
@@ -135,7 +136,7 @@ def test_inspect_map_lists_the_keyframes(built, views, capsys):
 
 def test_localize_prints_a_line_of_json_per_image(built, recording, views, capsys):
     images = [recording / 'seq-01' / f'frame-{i:06d}.color.png' for i in (4, 5, 6)]
-    assert run('localize', built[0], *images, *INTRINSICS) == 0
+    assert run('localize', built[0], *images, *INTRINSICS, *GEOMETRIC) == 0
     answers = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [answer['image'] for answer in answers] == [str(path) for path in images]
     for answer, view in zip(answers[:2], views[4:6], strict=True):
@@ -153,7 +154,7 @@ def test_localize_prints_a_line_of_json_per_image(built, recording, views, capsy
 
 def test_evaluate_writes_figures_and_a_page(tmp_path, recording, capsys):
     figures, page = tmp_path / 'result.json', tmp_path / 'out' / 'page'
-    assert run('evaluate', recording, '--json', figures, '--report', page) == 0
+    assert run('evaluate', recording, '--json', figures, '--report', page, *GEOMETRIC) == 0
     result = json.loads(figures.read_text())
     assert list(result) == KEYS
     assert (result['queries'], result['rejected']) == (3, 1)
@@ -175,7 +176,7 @@ def test_evaluate_writes_figures_and_a_page(tmp_path, recording, capsys):
 def test_evaluate_can_use_a_map_that_is_there(tmp_path, recording, built):
     before = built[0].read_bytes()
     figures = tmp_path / 'result.json'
-    assert run('evaluate', recording, '--map', built[0], '--json', figures) == 0
+    assert run('evaluate', recording, '--map', built[0], '--json', figures, *GEOMETRIC) == 0
     assert json.loads(figures.read_text())['rejected'] == 1
     assert built[0].read_bytes() == before
 

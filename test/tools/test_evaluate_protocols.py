@@ -18,6 +18,7 @@ keyframes: {sequence: seq-01, start: 0, stop: 3}
 queries: {sequence: seq-01, start: 3, stop: 6}
 """
 PLACES = ((-0.6, 0), (0, 0), (0.6, 0), (-0.5, 0.05), (0.1, -0.1), (0.7, 0.05))
+GEOMETRIC = ('--estimator', 'geometric')
 TRIVIAL = ["keyframe's own pose", 'mean motion']
 
 
@@ -44,7 +45,9 @@ def rows_of(tmp_path: Path, *arguments: str | Path) -> list[dict]:
 
 
 def test_nearest(tmp_path, recording, capsys):
-    rows = rows_of(tmp_path, recording, '--protocol', 'nearest', '--report', tmp_path / 'page')
+    rows = rows_of(
+        tmp_path, recording, '--protocol', 'nearest', '--report', tmp_path / 'page', *GEOMETRIC
+    )
     assert [row['estimator'] for row in rows[:3]] == ['geometric', *TRIVIAL]
     assert [row['estimator'][:5] for row in rows[3:]] == ['paper'] * 3
     ours, still, mean = (row['metrics'] for row in rows[:3])
@@ -72,7 +75,7 @@ def test_nearest_in_several_scenes(tmp_path, recording, weights):
 
 
 def test_trajectory(tmp_path, recording):
-    rows = rows_of(tmp_path, recording, '--protocol', 'trajectory', '--min-frames', 2)
+    rows = rows_of(tmp_path, recording, '--protocol', 'trajectory', '--min-frames', 2, *GEOMETRIC)
     assert rows[0]['split'] == 'trajectory, at least 2 images apart'
     assert 0 < rows[0]['metrics']['pairs'] <= 6
 
@@ -87,7 +90,7 @@ def test_pairs_of_a_list(tmp_path, photograph):
     numbers = [*[*views[0].camera.K.ravel()] * 2, *b_from_a.ravel()]
     words = ('a.jpg', 'b.jpg', 0, 0, *numbers)
     (folder / 'my_pairs_with_gt.txt').write_text(' '.join(map(str, words)) + '\n')
-    ours, still, _, paper = rows_of(tmp_path, folder, '--protocol', 'pairs')
+    ours, still, _, paper = rows_of(tmp_path, folder, '--protocol', 'pairs', *GEOMETRIC)
     assert ours['metrics']['pairs'] == ours['metrics']['without_scale'] == 1
     assert ours['metrics']['position_cm_median'] is None  # no depth, no scale
     assert not ours['depth']
@@ -112,7 +115,7 @@ def test_map_free_scene_by_scene(tmp_path, photograph):
             poses.append(' '.join(map(str, (name, 1, 0, 0, 0, *t_camera_from_map))))
         (folder / 'intrinsics.txt').write_text('\n'.join(cameras) + '\n')
         (folder / 'poses.txt').write_text('\n'.join(poses) + '\n')
-    rows = rows_of(tmp_path, tmp_path / 'val', '--protocol', 'map-free')
+    rows = rows_of(tmp_path, tmp_path / 'val', '--protocol', 'map-free', *GEOMETRIC)
     scenes = [row['dataset'] for row in rows[::4]]
     assert scenes == ['s00460', 's00461', 'average']
     assert rows[3]['metrics']['vcre_px_median'] == 155.3
@@ -144,7 +147,7 @@ def test_folders_that_do_not_suit_the_protocol(tmp_path, recording, capfd):
         ('trajectory', 'no layout of posed images fits'),
         ('matches', 'choose --estimator network'),
     ):
-        assert main(['evaluate', str(tmp_path), '--protocol', protocol]) == 1
+        assert main(['evaluate', str(tmp_path), '--protocol', protocol, *GEOMETRIC]) == 1
         error = capfd.readouterr().err
         assert error.startswith('relpose_ros: ') and error.count('\n') == 1
         assert words in error
