@@ -1,6 +1,11 @@
 """Both stages learn from rendered rooms, and a resumed run equals an uninterrupted one."""
 
+from dataclasses import asdict
+import json
+import os
 from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from relpose_ros.learning.room_views import render_rooms, RoomViewsConfig
 from relpose_ros.learning.trainer import Trainer
 from relpose_ros.learning.training_data import TrainingData, validation_batches
 import torch
+import yaml
 
 SIZE = (96, 72)
 TINY = NetworkConfig(MatcherConfig(8, (8, 16, 32), 4, 1), longest_side_px=96)
@@ -78,6 +84,27 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
     assert resumed.step == 3
     rest = [row['loss'] for row in resumed.run()]
     assert first + rest == pytest.approx(whole, rel=1e-4)
+
+
+def test_two_processes_learn_together(rooms: Path, tmp_path: Path) -> None:
+    text = yaml.safe_dump(json.loads(json.dumps(asdict(recipe('matcher', 4)))))
+    (tmp_path / 'recipe.yaml').write_text(text)
+    torchrun = (
+        sys.executable,
+        '-m',
+        'torch.distributed.run',
+        '--standalone',
+        '--nproc-per-node=2',
+    )
+    train = ('-m', 'relpose_ros', 'train', tmp_path / 'recipe.yaml', '--device', 'cpu')
+    where = ('--data', rooms, '--out', tmp_path / 'out')
+    environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'PYTHONPATH': str(Path.cwd())}
+    done = subprocess.run(
+        [*torchrun, *train, *where], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    assert '4 of 4 steps' in done.stdout
+    assert (tmp_path / 'out' / 'checkpoint' / 'progress.json').exists()
 
 
 def test_time_stops_training(rooms: Path, tmp_path: Path) -> None:
