@@ -1,7 +1,7 @@
 """Batches for training, from what a recipe names."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -89,7 +89,7 @@ def validation_batches(recipe: Recipe, folder: Path, device: str) -> dict[str, l
     """
     batches = {}
     for source in recipe.validation:
-        views, pairs = _read(recipe, (source,), folder)
+        views, pairs = _read(replace(recipe, self_pairs=0.0), (source,), folder)
         groups = GroupSampler(pairs, 0).draw(VALIDATION_PAIRS, 2, 0)
         views = views.to(device)
         name = Path(source.views or source.images or source.photographs).parts[0]
