@@ -47,6 +47,22 @@ class PairPrediction(NamedTuple):
     found_back: Correspondence
 
 
+class PairMaps(NamedTuple):
+    """
+    What the head sees of a batch of pairs.
+
+    :param of_image_1: (B, 2 C + 5, h1, w1), correspondence map (paper eq. 3).
+    :param of_image_2: (B, 2 C + 5, h2, w2), in the other order.
+    :param found: what each cell of image 1 corresponds to in image 2.
+    :param found_back: what each cell of image 2 corresponds to in image 1.
+    """
+
+    of_image_1: Tensor
+    of_image_2: Tensor
+    found: Correspondence
+    found_back: Correspondence
+
+
 class RelativePoseNetwork(nn.Module):
     """Two images in, image_1_from_image_2 and back out."""
 
@@ -71,12 +87,20 @@ class RelativePoseNetwork(nn.Module):
         :param K_1: (B, 3, 3) of the images given to `image_features` [px].
         :param K_2: (B, 3, 3) likewise.
         """
-        with torch.no_grad():
-            cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
-            found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
-        return PairPrediction(
-            self.head(correspondence_map(cells_1, found, K_1, K_2)),
-            self.head(correspondence_map(cells_2, found_back, K_2, K_1)),
+        maps = self.pair_maps(features_1, features_2, K_1, K_2)
+        predictions = self.head(maps.of_image_1), self.head(maps.of_image_2)
+        return PairPrediction(*predictions, maps.found, maps.found_back)
+
+    @torch.no_grad()
+    def pair_maps(
+        self, features_1: Tensor, features_2: Tensor, K_1: Tensor, K_2: Tensor
+    ) -> PairMaps:
+        """Match and warp: all that comes before the head; arguments as for `forward`."""
+        cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
+        found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
+        return PairMaps(
+            correspondence_map(cells_1, found, K_1, K_2),
+            correspondence_map(cells_2, found_back, K_2, K_1),
             found,
             found_back,
         )

@@ -62,6 +62,8 @@ class Optimization:
     :param steps: of the whole training.
     :param groups: of views, in a batch.
     :param group_size: views of a group; each is paired with the next, the last with the first.
+    :param cycle: number of batches after which the same ones come again; they are kept in memory,
+        which spares the head's stage the frozen matcher. 0: never the same.
     :param learning_rate: the largest.
     :param schedule: 'cosine' down to 1 %, or 'staircase': times `decay` every `decay_steps`.
     :param warmup_steps: over which the learning rate rises from 0.
@@ -75,6 +77,7 @@ class Optimization:
     steps: int = 20_000
     groups: int = 8
     group_size: int = 3
+    cycle: int = 0
     learning_rate: float = 1e-3
     schedule: str = 'cosine'
     decay: float = 0.9

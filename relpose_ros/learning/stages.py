@@ -1,11 +1,12 @@
 """The two stages of training: the matcher, then the pose head on the frozen matcher."""
 
 from math import degrees
+from typing import NamedTuple
 
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
-from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
-from relpose_ros.core.relative_pose import PairPrediction, RelativePoseNetwork
+from relpose_ros.core.pose_head import mean_of_both_orders
+from relpose_ros.core.relative_pose import RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
 from relpose_ros.learning.losses import (
     LearnedWeights,
@@ -20,6 +21,7 @@ from relpose_ros.learning.matching import (
     second_from_first,
 )
 from relpose_ros.learning.recipe import HeadLoss
+from relpose_ros.learning.training_data import Batch
 import torch
 from torch import nn, Tensor
 
@@ -48,13 +50,13 @@ class MatcherStage(nn.Module):
         matched = [value for name, value in figures.items() if name.endswith('/matched')]
         return sum(matched) / len(matched)
 
-    def forward(self, shots: Shots, first: Tensor, second: Tensor) -> Tensor:
-        """
-        Return the loss.
+    def prepared(self, batch: Batch) -> Batch:
+        """Return what the loss is computed from."""
+        return batch
 
-        :param first: (P,) long, indices of shots; image 1 of each pair.
-        :param second: (P,) long.
-        """
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the loss."""
+        shots, first, second = batch.shots, batch.first, batch.second
         correlation = self._correlation(shots, first, second)
         forward = cell_targets(shots, first, second)
         backward = cell_targets(shots, second, first)
@@ -75,6 +77,19 @@ class MatcherStage(nn.Module):
         return feature_correlation(cells_1.float(), cells_2.float(), temperature)
 
 
+class HeadBatch(NamedTuple):
+    """
+    What the head learns from, in both orders of the pairs.
+
+    :param forward: correspondence maps (P, 2 C + 5, h, w) float16, quaternions xyzw (P, 4) and
+        translations (P, 3) [m].
+    :param backward: the same for the other order.
+    """
+
+    forward: tuple[Tensor, Tensor, Tensor]
+    backward: tuple[Tensor, Tensor, Tensor]
+
+
 class HeadStage(nn.Module):
     """Stage (b): the paper's regression loss (section 3.4), both orders of every pair."""
 
@@ -82,7 +97,7 @@ class HeadStage(nn.Module):
         """Train the head of a network; its matcher stays as it is."""
         super().__init__()
         self.network = network
-        network.matcher.requires_grad_(False)
+        network.matcher.requires_grad_(False).eval()
         self.options = options
         self.weights = LearnedWeights() if options.learned_weights else None
 
@@ -105,21 +120,23 @@ class HeadStage(nn.Module):
         self.network.matcher.eval()
         return self
 
-    def forward(self, shots: Shots, first: Tensor, second: Tensor) -> Tensor:
-        """
-        Return the loss.
+    @torch.no_grad()
+    def prepared(self, batch: Batch) -> HeadBatch:
+        """Return what the loss is computed from: as the matcher is frozen, it never changes."""
+        shots, first, second = batch.shots, batch.first, batch.second
+        features, K = self.network.matcher.image_features(shots.images), shots.K
+        maps = self.network.pair_maps(features[first], features[second], K[first], K[second])
+        return HeadBatch(
+            (maps.of_image_1.half(), *_first_from_second(shots, first, second)),
+            (maps.of_image_2.half(), *_first_from_second(shots, second, first)),
+        )
 
-        :param first: (P,) long, indices of shots; image 1 of each pair.
-        :param second: (P,) long.
-        """
-        pair = self._predict(shots, first, second)
-        forward = self._loss(pair.one_from_two, shots, first, second)
-        return (forward + self._loss(pair.two_from_one, shots, second, first)) / 2
+    def forward(self, batch: HeadBatch) -> Tensor:
+        """Return the loss."""
+        return (self._loss(*batch.forward) + self._loss(*batch.backward)) / 2
 
-    def _loss(
-        self, prediction: PosePrediction, shots: Shots, first: Tensor, second: Tensor
-    ) -> Tensor:
-        truth = _first_from_second(shots, first, second)
+    def _loss(self, maps: Tensor, *truth: Tensor) -> Tensor:
+        prediction = self.network.head(maps.float())
         loss = pose_loss(prediction, *truth)
         weighted = self.weights(loss) if self.weights else loss.total(self.options.direction)
         errors = pose_errors(prediction, *truth)
@@ -128,7 +145,8 @@ class HeadStage(nn.Module):
     @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:
         """Return errors (P,) of pairs: cm, degrees, degrees."""
-        pair = self._predict(shots, first, second)
+        features, K = self.network.matcher.image_features(shots.images), shots.K
+        pair = self.network(features[first], features[second], K[first], K[second])
         prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
         errors = pose_errors(prediction, *_first_from_second(shots, first, second))
         return {
@@ -136,12 +154,6 @@ class HeadStage(nn.Module):
             'direction_deg': degrees(1) * errors.direction_rad,
             'rotation_deg': degrees(1) * errors.rotation_rad,
         }
-
-    def _predict(self, shots: Shots, first: Tensor, second: Tensor) -> PairPrediction:
-        with torch.no_grad():
-            features = self.network.matcher.image_features(shots.images)
-        K = shots.K
-        return self.network(features[first], features[second], K[first], K[second])
 
 
 def _first_from_second(shots: Shots, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

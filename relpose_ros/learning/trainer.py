@@ -13,7 +13,7 @@ from relpose_ros.core.network_weights import save_network
 from relpose_ros.core.relative_pose import RelativePoseNetwork
 from relpose_ros.learning.checkpoint import load_checkpoint, save_checkpoint
 from relpose_ros.learning.recipe import Optimization, Recipe
-from relpose_ros.learning.stages import HeadStage, MatcherStage
+from relpose_ros.learning.stages import HeadBatch, HeadStage, MatcherStage
 from relpose_ros.learning.training_data import Batch, TrainingData
 import torch
 from torch import distributed, Tensor
@@ -63,6 +63,7 @@ class Trainer:
         self.step, self._seconds = 0, 0.0
         self.best: float | None = None
         self.misses = 0
+        self._kept: dict[int, Batch | HeadBatch] = {}
         self._resume()
         self._parallel = self._stage
         if distributed.is_initialized():
@@ -90,7 +91,7 @@ class Trainer:
         before_s = self._seconds
         end = begin + 60 * minutes if minutes is not None else inf
         while self.step < options.steps and not self._is_over(end):
-            figures = {'loss': self._learn(self._data.batch(self._number()))}
+            figures = {'loss': self._learn(self._batch(self._number()))}
             self.step += 1
             self._seconds = before_s + time.monotonic() - begin
             self._log('loss.csv', figures, every=LOG_STEPS)
@@ -108,13 +109,23 @@ class Trainer:
             return self.step
         return self.step * distributed.get_world_size() + distributed.get_rank()
 
-    def _learn(self, batch: Batch) -> float:
+    def _batch(self, number: int) -> Batch | HeadBatch:
+        """Return a batch as the stage wants it; kept where batches come again."""
+        cycle = self._recipe.optimization.cycle
+        if not cycle:
+            return self._stage.prepared(self._data.batch(number))
+        number %= cycle
+        if number not in self._kept:
+            self._kept[number] = self._stage.prepared(self._data.batch(number))
+        return self._kept[number]
+
+    def _learn(self, batch: Batch | HeadBatch) -> float:
         for group in self._optimizer.param_groups:
             group['lr'] = learning_rate(self._recipe.optimization, self.step)
         self._parallel.train()
         half = self._device.startswith('cuda') and self._recipe.bfloat16
         with torch.autocast(self._device.partition(':')[0], torch.bfloat16, enabled=half):
-            loss = self._parallel(batch.shots, batch.first, batch.second)
+            loss = self._parallel(batch)
         self._optimizer.zero_grad()
         loss.backward()
         clip_grad_norm_(self._learned, LARGEST_GRADIENT)
