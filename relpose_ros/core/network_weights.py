@@ -40,11 +40,6 @@ def load_network(path: Path) -> tuple[RelativePoseNetwork, str]:
     :raises ValueError: if the file is missing, damaged, or holds another network.
     """
     if not path.is_file():
-        if path == DEFAULT_WEIGHTS:
-            raise ValueError(
-                'the package carries no trained network weights yet: choose the estimator '
-                "'geometric' or give a weights file"
-            )
         raise ValueError(f'{path}: no such weights file')
     try:
         with safe_open(path, 'pt') as file:

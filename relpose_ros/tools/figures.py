@@ -56,7 +56,8 @@ SETS = (
     Set('scannet_pairs', Protocol('pairs')),
     Set('stairs_mini', TRAJECTORY),
     Set('tum_long_office', TRAJECTORY),
-    Set('tum_structure_notexture', TRAJECTORY),
+    # Its pictures hang on walls of the rooms that the weights learned from.
+    Set('tum_structure_notexture', TRAJECTORY, trained=True),
     Set('kitti_clip', TRAJECTORY),
     # The camera comes back: only revisits are relocalization.
     Set('hololens_lounge', replace(TRAJECTORY, min_frames=60), trained=True),

@@ -1,6 +1,8 @@
 """The relative pose network: kornia's features, matching, the head, its weights, its loss."""
 
 import copy
+from dataclasses import asdict
+import json
 
 from kornia.feature import LoFTR
 from kornia.feature.loftr.loftr import default_cfg
@@ -11,7 +13,7 @@ from relpose_ros.core.correspondence import cell_grid, correspond, correspondenc
 from relpose_ros.core.estimator import NoRelativePose
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig, official_matcher
 from relpose_ros.core.network_pose import network_size, NetworkEstimator, untrained_network
-from relpose_ros.core.network_weights import load_network, save_network
+from relpose_ros.core.network_weights import DEFAULT_WEIGHTS, load_network, save_network
 from relpose_ros.core.pose_head import mean_of_both_orders, PoseHead, PosePrediction
 from relpose_ros.core.relative_pose import NetworkConfig
 from scipy.spatial.transform import Rotation
@@ -315,3 +317,13 @@ def test_unusable_weights_are_refused_in_one_sentence(tmp_path, damage):
         save_file({'a': torch.zeros(1)}, path)
     with pytest.raises(ValueError, match='a.safetensors: '):
         load_network(path)
+
+
+def test_the_packages_own_weights_are_what_their_manifest_says():
+    network, content_hash = load_network(DEFAULT_WEIGHTS)
+    manifest = json.loads(DEFAULT_WEIGHTS.with_name('manifest.json').read_text())
+    assert manifest['content_hash'] == content_hash
+    assert manifest['architecture'] == json.loads(json.dumps(asdict(network.config)))
+    assert all(row['weights'] == content_hash for row in manifest['figures'])
+    assert [training['recipe']['stage'] for training in manifest['history']][-1] == 'head'
+    assert DEFAULT_WEIGHTS.stat().st_size <= 12e6

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from relpose_ros.__main__ import COMMANDS, main
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.network_weights import DEFAULT_WEIGHTS
 from relpose_ros.core.vlad import default_vocabulary
 from scipy.spatial.transform import Rotation
 
@@ -268,13 +267,6 @@ def test_a_broken_image_of_a_recording_is_named(tmp_path, recording, capfd):
     lines = capfd.readouterr().err.splitlines()
     assert lines[-1] == f'relpose_ros: {broken}: broken image'  # after the progress bar's line
     assert not any('Traceback' in line for line in lines)
-
-
-@pytest.mark.skipif(DEFAULT_WEIGHTS.exists(), reason='the package carries weights')
-def test_the_network_needs_weights(recording, capfd):
-    code = run('evaluate', recording, '--estimator', 'network')
-    assert code == 1
-    assert_one_line(code, capfd, 'carries no trained network weights', "'geometric'")
 
 
 def test_estimators_that_cannot_be_used(tmp_path, recording, capfd):
