@@ -62,7 +62,9 @@ def load_views(path: Path) -> Views:
         with np.load(path) as file:
             return Views(*(torch.from_numpy(file[f.name]) for f in fields(Views)))
     except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f'{path}: holds no views: {error}') from error
+        raise ValueError(
+            f'{path}: holds no views: it is damaged, or not written by render-rooms'
+        ) from error
 
 
 def join(parts: Sequence[Views]) -> Views:
