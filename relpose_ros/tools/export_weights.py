@@ -23,6 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument('weights', type=Path, help='best.safetensors of the second stage')
     parser.add_argument('--figures', type=Path, help='figures.json with rows of these weights')
+    parser.add_argument(
+        '--out',
+        type=Path,
+        default=DEFAULT_WEIGHTS.parent,
+        help="folder to write to (default: the package's own)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,11 +43,11 @@ def run(arguments: argparse.Namespace) -> None:
         'commit': _commit(),
         'figures': figures,
     }
-    DEFAULT_WEIGHTS.parent.mkdir(exist_ok=True)
-    shutil.copyfile(arguments.weights, DEFAULT_WEIGHTS)
-    path = DEFAULT_WEIGHTS.with_name('manifest.json')
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    weights, path = arguments.out / DEFAULT_WEIGHTS.name, arguments.out / 'manifest.json'
+    shutil.copyfile(arguments.weights, weights)
     path.write_text(json.dumps(description, indent=2) + '\n')
-    print(f'{DEFAULT_WEIGHTS}\n{path}')
+    print(f'{weights}\n{path}')
 
 
 def _figures(path: Path, content_hash: str) -> list[dict]:
