@@ -3,12 +3,10 @@
 import argparse
 import json
 from pathlib import Path
-import sys
 
 import cv2
 import faiss
 from network import network_rows
-from relpose_ros.core.network_pose import untrained_network
 from relpose_ros.core.network_weights import DEFAULT_WEIGHTS, load_network
 from retrieval import describing, searching
 import torch
@@ -19,11 +17,7 @@ def main() -> None:
     arguments = parsed_arguments()
     for library in (torch.set_num_threads, cv2.setNumThreads, faiss.omp_set_num_threads):
         library(arguments.threads)
-    if DEFAULT_WEIGHTS.is_file():
-        network, weights = load_network(DEFAULT_WEIGHTS)
-    else:
-        print('the package carries no weights: timed with random ones', file=sys.stderr)
-        network, weights = untrained_network(), 'untrained'
+    network, weights = load_network(DEFAULT_WEIGHTS)
     rows = []
     for device in ('cpu', 'cuda') if torch.cuda.is_available() else ('cpu',):
         repeat = arguments.repeat * (5 if device == 'cuda' else 1)

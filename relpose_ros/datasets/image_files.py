@@ -56,7 +56,7 @@ class ImageFile:
     def _depth_m(self) -> np.ndarray | None:
         if self.depth_path is None:
             return None
-        counts = _read(self.depth_path, cv2.IMREAD_UNCHANGED)
+        counts = read_image(self.depth_path, cv2.IMREAD_UNCHANGED)
         if counts.dtype != np.uint16 or counts.ndim != 2:
             raise ValueError(f'{self.depth_path}: expected 16-bit depth, got {counts.dtype}')
         _of_size(self.depth_path, counts, self.depth_camera or self.camera)
@@ -142,7 +142,7 @@ def read_rgb(path: Path) -> np.ndarray:
     :return: (H, W, 3) uint8.
     :raises ValueError: if it is missing or broken.
     """
-    bgr = _read(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    bgr = read_image(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
 
 
@@ -173,7 +173,12 @@ def camera_from_matrix(where: Path, size: tuple[int, int], K: np.ndarray) -> Cam
         raise ValueError(f'{where}: {error}') from None
 
 
-def _read(path: Path, flags: int) -> np.ndarray:
+def read_image(path: Path, flags: int) -> np.ndarray:
+    """
+    Read a file as OpenCV does.
+
+    :raises ValueError: if it is missing or broken.
+    """
     if not path.is_file():
         raise ValueError(f'{path}: no such image')
     image = cv2.imread(str(path), flags)

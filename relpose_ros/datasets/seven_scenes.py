@@ -15,6 +15,7 @@ import numpy as np
 from relpose_ros.core import geometry
 from relpose_ros.core.camera import Camera, register_depth
 from relpose_ros.core.posed_image import PosedImage
+from relpose_ros.datasets.image_files import read_image
 from relpose_ros.datasets.image_messages import metres_from_millimetres
 from relpose_ros.datasets.split_file import (
     FrameRange,
@@ -53,7 +54,7 @@ class Frames(Sequence[PosedImage]):
         if isinstance(index, slice):
             return Frames(self._frames[index], self._depth_lens)
         frame = self._frames[index]
-        bgr = _read_image(frame.path, cv2.IMREAD_COLOR)
+        bgr = read_image(frame.path, cv2.IMREAD_COLOR)
         camera = frame.lens.camera(bgr.shape[1], bgr.shape[0])
         return PosedImage(
             name=frame.name,
@@ -73,7 +74,7 @@ class Frames(Sequence[PosedImage]):
         path = _beside(frame.path, 'depth.png')
         if frame.map_from_depth_camera is None or not path.exists():
             return None
-        depth_mm = _read_image(path, cv2.IMREAD_UNCHANGED)
+        depth_mm = read_image(path, cv2.IMREAD_UNCHANGED)
         if depth_mm.dtype != np.uint16 or depth_mm.ndim != 2:
             raise ValueError(f'{path}: expected 16-bit depth, got {depth_mm.dtype}')
         depth_m = metres_from_millimetres(depth_mm)
@@ -216,13 +217,6 @@ def _images(folder: Path) -> dict[int, Path]:
 def _beside(path: Path, suffix: str) -> Path:
     """Return another file of the same frame."""
     return path.with_name(f'{path.name.partition(".")[0]}.{suffix}')
-
-
-def _read_image(path: Path, flags: int) -> np.ndarray:
-    image = cv2.imread(str(path), flags)
-    if image is None:
-        raise ValueError(f'{path}: broken image')
-    return image
 
 
 def _read_pose(path: Path) -> np.ndarray | None:

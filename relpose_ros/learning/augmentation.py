@@ -3,11 +3,13 @@
 from dataclasses import dataclass
 from math import radians
 
+from relpose_ros.learning.optics import gaussian_blurred
 from relpose_ros.learning.views import Views
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+BLUR_REACH_PX = 3
 SHARP_PX = 0.05  # standard deviation of a blur that changes nothing
 WILD = 3.5  # a view that is paired with itself turns this much further
 
@@ -172,18 +174,7 @@ def _lit(images: Tensor, augmentation: Augmentation, chance: Chance) -> Tensor:
     offset = chance.normal(1, 1, 1) * 0.04 * strength
     images = images.clamp(1e-3, 1) ** gamma * (gain * uneven.exp()) + offset
     sigma_px = chance.uniform(0, augmentation.blur_px).clamp_min(SHARP_PX)
-    images = _blurred(images, sigma_px)
+    images = gaussian_blurred(images, sigma_px, BLUR_REACH_PX)
     noise = chance.normal(*images.shape[1:])
     spread = augmentation.noise * chance.uniform(0, 1, 1, 1, 1) ** 2  # most are little
     return (images + spread * noise).clamp(0, 1)
-
-
-def _blurred(images: Tensor, sigma_px: Tensor) -> Tensor:
-    """Blur each image by its own narrow Gaussian."""
-    offsets = torch.arange(-3, 4, device=images.device)
-    kernel = (-(offsets**2) / (2 * sigma_px[:, None] ** 2)).exp()
-    kernel = kernel / kernel.sum(1, keepdim=True)
-    stack = F.pad(images, (3, 3, 3, 3), mode='replicate').transpose(0, 1)
-    stack = F.conv2d(stack, kernel[:, None, :, None], groups=len(kernel))
-    stack = F.conv2d(stack, kernel[:, None, None, :], groups=len(kernel))
-    return stack.transpose(0, 1)

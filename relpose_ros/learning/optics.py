@@ -20,12 +20,12 @@ JPEG_STEPS = (
 )
 
 
-def gaussian_blurred(images: Tensor, sigma_px: Tensor) -> Tensor:
-    """Blur each image (B, C, H, W) by its own narrow Gaussian (B,)."""
-    offsets = torch.arange(-2, 3, device=images.device)
+def gaussian_blurred(images: Tensor, sigma_px: Tensor, reach_px: int = 2) -> Tensor:
+    """Blur each image (B, C, H, W) by its own narrow Gaussian (B,), cut off at a reach."""
+    offsets = torch.arange(-reach_px, reach_px + 1, device=images.device)
     kernel = (-(offsets**2) / (2 * sigma_px[:, None] ** 2)).exp()
     kernel = (kernel / kernel.sum(1, keepdim=True)).repeat_interleave(images.shape[1], 0)
-    stack = pad(images, (2, 2, 2, 2), mode='replicate').flatten(0, 1)[None]
+    stack = pad(images, (reach_px,) * 4, mode='replicate').flatten(0, 1)[None]
     stack = conv2d(stack, kernel[:, None, :, None], groups=len(kernel))
     stack = conv2d(stack, kernel[:, None, None, :], groups=len(kernel))
     return stack[0].unflatten(0, images.shape[:2])

@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.posed_image import PosedImage
+from relpose_ros.datasets.image_files import read_rgb
 from relpose_ros.datasets.layouts import open_images
 from relpose_ros.learning.augmentation import make_shots, plain_shots, Shots
+from relpose_ros.learning.photographs import photographs_in
 from relpose_ros.learning.recipe import Recipe, Source
 from relpose_ros.learning.rgbd_warp import warped
 from relpose_ros.learning.view_pairs import (
@@ -150,13 +151,10 @@ def _recording(folder: Path, source: Source, size: tuple[int, int]) -> Views:
 
 def _photographs(folder: Path) -> Iterator[PosedImage]:
     """Yield photographs as pictures that hang one metre in front of the camera."""
-    for path in sorted(p for p in folder.rglob('*') if p.suffix.lower() in ('.jpg', '.png')):
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise ValueError(f'{path}: broken image')
-        height, width = bgr.shape[:2]
+    for path in photographs_in(folder):
+        rgb = read_rgb(path)
+        height, width = rgb.shape[:2]
         focal = PHOTOGRAPH_FOCAL * width
         camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
-        rgb = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
         depth_m = np.ones((height, width), np.float32)
         yield PosedImage(path.name, 0, rgb, camera, np.eye(4), depth_m)
