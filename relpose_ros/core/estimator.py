@@ -41,7 +41,8 @@ class RelativePose:
         unit length.
     :param metric: whether the length of the translation is known.
     :param covariance: (6, 6) of x y z [m] and of small rotations about x y z [rad], both along the
-        keyframe camera's axes; meaningless where `metric` is False.
+        keyframe camera's axes. With `metric` False its position block is that of the unit
+        direction [rad^2], across it; of the range nothing is known.
     :param support: what ranks estimates of one query: consistent matches.
     :param matches: the consistent matches.
     """

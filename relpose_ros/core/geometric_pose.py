@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
+from relpose_ros.core.epipolar import refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import inverse, transform
 import torch
@@ -151,10 +152,16 @@ class GeometricEstimator:
             essential, rays_query, rays_keyframe, np.eye(3), mask=mask
         )
         inliers = mask.ravel() > 0
+        keyframe_from_query, covariance = refined(
+            transform(rotation, direction.ravel()),
+            query.camera.rays(query.pixels[i[inliers]]),
+            keyframe.camera.rays(keyframe.pixels[j[inliers]]),
+            sigma_rad=1 / focal_px,  # matches are no better than a pixel
+        )
         return RelativePose(
-            keyframe_from_query=transform(rotation, direction.ravel()),
+            keyframe_from_query=keyframe_from_query,
             metric=False,
-            covariance=np.full((6, 6), np.nan),
+            covariance=covariance,
             support=float(count),
             matches=Matches(query.pixels[i[inliers]], keyframe.pixels[j[inliers]]),
         )
