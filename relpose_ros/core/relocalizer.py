@@ -1,6 +1,6 @@
 """The method on one page: one image in, a pose in the map or the reason why there is none out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 import time
@@ -9,8 +9,13 @@ from typing import Any
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
+from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
+from relpose_ros.core.geometry import inverse
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.vlad import DenseVlad
+
+Fuse = Callable[[Sequence[KeyframeEstimate]], FusedPose | None]
+Matched = tuple[int, RelativePose | NoRelativePose]  # keyframe id and what it says of the query
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +24,8 @@ class RelocalizerConfig:
     Settings of the method.
 
     :param candidates: nearest keyframes that may be matched with an image.
-    :param batch: keyframes matched at once; the first batch that gives a pose is the last.
+    :param batch: keyframes matched at once and fused; the batch that completes a pose is the
+        last.
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
     :param cached_keyframes: keyframes whose features are kept in memory.
@@ -52,9 +58,11 @@ class Localization:
     :param map_from_query: (4, 4), camera optical frame to map [m].
     :param covariance: (6, 6) of x y z [m] and of small rotations about x y z [rad], along the
         map's axes, as geometry_msgs/PoseWithCovariance has it.
-    :param keyframe_id: the keyframe it was found from.
-    :param keyframe_from_query: (4, 4) [m].
+    :param keyframe_id: of the keyframes that agree on it, the one with most support.
+    :param keyframe_from_query: (4, 4), the same pose as that keyframe sees it [m].
     :param matches: consistent matches with that keyframe.
+    :param agreeing_ids: all keyframes that agree on it, best supported first.
+    :param agreement: their share of the support of all that were matched, in (0, 1].
     :param candidates: what retrieval found, most similar first.
     :param latency_s: duration of each stage [s].
     """
@@ -64,6 +72,8 @@ class Localization:
     keyframe_id: int
     keyframe_from_query: np.ndarray
     matches: Matches
+    agreeing_ids: tuple[int, ...]
+    agreement: float
     candidates: tuple[Candidate, ...]
     latency_s: dict[str, float]
 
@@ -85,7 +95,7 @@ class Rejection:
 
 
 class Relocalizer:
-    """Finds images in a map: describe, retrieve, match, compose."""
+    """Finds images in a map: describe, retrieve, match, fuse."""
 
     def __init__(
         self,
@@ -93,16 +103,20 @@ class Relocalizer:
         estimator: Estimator,
         config: RelocalizerConfig | None = None,
         device: str = 'cpu',
+        fuse: Fuse = fuse,
     ) -> None:
         """
         Prepare for localizing in a map.
 
+        :param fuse: makes one pose of several keyframes; another method may be put in its place
+            for comparison.
         :raises MapError: if the map has no keyframes.
         """
         keyframe_map.require_keyframes()
         self._config = config or RelocalizerConfig()
         self._map = keyframe_map
         self._estimator = estimator
+        self._fuse = fuse
         self._describer = DenseVlad(keyframe_map.vocabulary, device)
         self._keyframe_features = lru_cache(self._config.cached_keyframes)(self._read_features)
 
@@ -130,53 +144,50 @@ class Relocalizer:
             return Rejection(Reason.NO_SIMILAR_KEYFRAME, detail, candidates, latency_s)
         query = self._estimator.features(rgb, camera, None)
         lap('features')
-        keyframe_id, estimate = self._best_estimate(query, similar)
-        lap('match')
-        return self._conclusion(keyframe_id, estimate, candidates, latency_s)
+        matched: list[Matched] = []
+        for start in range(0, len(similar), self._config.batch):
+            matched += self._match(query, similar[start : start + self._config.batch])
+            lap('match')
+            fused = self._fuse(self._in_map(matched))
+            lap('fuse')
+            if fused is not None:
+                return self._conclusion(fused, matched, candidates, latency_s)
+        return Rejection(*_why_none(matched), candidates, latency_s)
 
     def _candidates(self, descriptor: np.ndarray) -> tuple[Candidate, ...]:
         ids, similarity = self._map.nearest(descriptor, self._config.candidates)
         return tuple(Candidate(int(i), float(s)) for i, s in zip(ids, similarity, strict=True))
 
-    def _best_estimate(
-        self, query: Any, candidates: list[Candidate]
-    ) -> tuple[int, RelativePose | NoRelativePose]:
-        """Match batch by batch, the most similar first, until one gives a metric pose."""
-        best: list[tuple[int, RelativePose | NoRelativePose]] = []
-        for start in range(0, len(candidates), self._config.batch):
-            ids = [c.keyframe_id for c in candidates[start : start + self._config.batch]]
-            keyframes = [self._keyframe_features(keyframe_id) for keyframe_id in ids]
-            estimates = self._estimator.estimate(query, keyframes)
-            # Of equals the first stays: the most similar keyframe's reason is the one to tell.
-            best = [max([*best, *zip(ids, estimates, strict=True)], key=_rank)]
-            if _rank(best[0])[0]:
-                break
-        return best[0]
+    def _match(self, query: Any, candidates: list[Candidate]) -> list[Matched]:
+        ids = [candidate.keyframe_id for candidate in candidates]
+        keyframes = [self._keyframe_features(keyframe_id) for keyframe_id in ids]
+        return list(zip(ids, self._estimator.estimate(query, keyframes), strict=True))
+
+    def _in_map(self, matched: list[Matched]) -> list[KeyframeEstimate]:
+        return [KeyframeEstimate(self._map.pose(i), relative) for i, relative in _solved(matched)]
 
     def _conclusion(
         self,
-        keyframe_id: int,
-        estimate: RelativePose | NoRelativePose,
+        fused: FusedPose,
+        matched: list[Matched],
         candidates: tuple[Candidate, ...],
         latency_s: dict[str, float],
     ) -> Localization | Rejection:
-        if isinstance(estimate, NoRelativePose):
-            return Rejection(estimate.reason, estimate.detail, candidates, latency_s)
-        if not estimate.metric:
-            detail = f'keyframe {keyframe_id} has no depth: only rotation and direction are known'
-            return Rejection(Reason.SCALE_UNKNOWN, detail, candidates, latency_s)
-        distance_m = np.linalg.norm(estimate.keyframe_from_query[:3, 3])
+        agreeing = [_solved(matched)[i] for i in fused.agreeing]
+        keyframe_id, estimate = agreeing[0]
+        keyframe_from_query = inverse(self._map.pose(keyframe_id)) @ fused.map_from_query
+        distance_m = np.linalg.norm(keyframe_from_query[:3, 3])
         if distance_m > self._config.max_distance_m:
             detail = f'{distance_m:.1f} m from keyframe {keyframe_id}'
             return Rejection(Reason.IMPLAUSIBLE_POSE, detail, candidates, latency_s)
-        map_from_keyframe = self._map.pose(keyframe_id)
-        axes = np.kron(np.eye(2), map_from_keyframe[:3, :3])  # both halves of the covariance
         return Localization(
-            map_from_query=map_from_keyframe @ estimate.keyframe_from_query,
-            covariance=axes @ estimate.covariance @ axes.T,
+            map_from_query=fused.map_from_query,
+            covariance=fused.covariance,
             keyframe_id=keyframe_id,
-            keyframe_from_query=estimate.keyframe_from_query,
+            keyframe_from_query=keyframe_from_query,
             matches=estimate.matches,
+            agreeing_ids=tuple(each for each, _ in agreeing),
+            agreement=fused.agreement,
             candidates=candidates,
             latency_s=latency_s,
         )
@@ -186,11 +197,23 @@ class Relocalizer:
         return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
 
 
-def _rank(found: tuple[int, RelativePose | NoRelativePose]) -> tuple[bool, float]:
-    estimate = found[1]
-    if isinstance(estimate, NoRelativePose):
-        return False, -1.0
-    return estimate.metric, estimate.support
+def _solved(matched: list[Matched]) -> list[tuple[int, RelativePose]]:
+    return [(i, each) for i, each in matched if isinstance(each, RelativePose)]
+
+
+def _why_none(matched: list[Matched]) -> tuple[Reason, str]:
+    """Tell why these keyframes give no pose: what was missing to the most promising one."""
+    solved = _solved(matched)
+    if not solved:
+        # Nothing ranks failures but retrieval: the most similar keyframe's reason is the one.
+        failure = matched[0][1]
+        return failure.reason, failure.detail
+    if any(relative.metric for _, relative in solved):
+        return Reason.NO_CONSISTENT_POSE, f'{len(solved)} keyframes contradict each other'
+    ids = ', '.join(str(keyframe_id) for keyframe_id, _ in solved)
+    return Reason.SCALE_UNKNOWN, (
+        f'no depth, and the directions from the keyframes that match do not meet: {ids}'
+    )
 
 
 def _stopwatch(latency_s: dict[str, float]) -> Callable[[str], None]:
@@ -199,6 +222,7 @@ def _stopwatch(latency_s: dict[str, float]) -> Callable[[str], None]:
     def lap(stage: str) -> None:
         nonlocal start
         now = time.perf_counter()
-        latency_s[stage], start = now - start, now
+        # Stages of every batch add up.
+        latency_s[stage], start = latency_s.get(stage, 0.0) + now - start, now
 
     return lap

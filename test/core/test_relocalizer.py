@@ -5,14 +5,18 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from relpose_ros.baselines.fusion_baselines import best_single
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Reason
+from relpose_ros.core.fusion import KEYFRAME_SIGMA_M, KEYFRAME_SIGMA_RAD
 from relpose_ros.core.geometric_pose import GeometricEstimator
-from relpose_ros.core.geometry import position_error_m, rotation_error_rad
+from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
 from relpose_ros.core.keyframe_map import KeyframeMap, MapError
 from relpose_ros.core.network_pose import NetworkEstimator, untrained_network
 from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer, RelocalizerConfig
 from relpose_ros.core.vlad import DenseVlad
+
+STAGES = ['prepare', 'describe', 'search', 'features', 'match', 'fuse']
 
 
 @pytest.fixture(scope='module')
@@ -32,14 +36,21 @@ def relocalizer(keyframe_map):
 
 
 @pytest.mark.parametrize(('x_m', 'yaw_deg'), [(-1.0, 3), (-0.3, -8), (0.25, 0), (0.9, 10)])
-def test_a_photograph_is_found_where_it_was_taken(relocalizer, photograph, x_m, yaw_deg):
+def test_a_photograph_is_found_where_it_was_taken(
+    relocalizer, keyframe_map, photograph, x_m, yaw_deg
+):
     view = photograph(x_m, 0.1, yaw_deg)
     found = relocalizer.localize(view.rgb, view.camera)
     assert isinstance(found, Localization)
     assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02
     assert rotation_error_rad(found.map_from_query, view.map_from_camera) < np.radians(0.5)
     assert found.candidates[0].similarity >= found.candidates[-1].similarity
-    assert list(found.latency_s) == ['prepare', 'describe', 'search', 'features', 'match']
+    assert list(found.latency_s) == STAGES
+    assert found.keyframe_id == found.agreeing_ids[0]
+    np.testing.assert_allclose(
+        found.keyframe_from_query,
+        inverse(keyframe_map.pose(found.keyframe_id)) @ found.map_from_query,
+    )
     assert np.linalg.eigvalsh(found.covariance).min() > 0
 
 
@@ -90,12 +101,81 @@ def test_an_image_with_lens_distortion_is_found_too(relocalizer, photograph):
     assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02
 
 
-def test_a_keyframe_without_depth_gives_no_position(keyframe_map, describer, tmp_path, photograph):
+def test_without_depth_keyframes_in_one_line_give_no_position(
+    keyframe_map, describer, tmp_path, photograph
+):
     view = photograph(0.3)
     views = [(photograph(0.1), False), (photograph(0.5), False)]
     with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as flat:
         result = Relocalizer(flat, GeometricEstimator()).localize(view.rgb, view.camera)
     assert result.reason is Reason.SCALE_UNKNOWN
+    assert 'no depth' in result.detail
+
+
+class WithoutRange(GeometricEstimator):
+    """Keeps the length of its translations to itself: on a plane, epipolar geometry is blind."""
+
+    def estimate(self, query, keyframes):
+        rays = []
+        for each in super().estimate(query, keyframes):
+            pose = each.keyframe_from_query.copy()
+            range_m = np.linalg.norm(pose[:3, 3])
+            pose[:3, 3] /= range_m
+            scale = np.diag([1 / range_m] * 3 + [1] * 3)
+            covariance = scale @ each.covariance @ scale
+            rays.append(
+                replace(each, keyframe_from_query=pose, covariance=covariance, metric=False)
+            )
+        return rays
+
+
+def test_rays_that_meet_give_a_position(keyframe_map, describer, tmp_path, photograph):
+    view = photograph(0.3)
+    views = [(photograph(0.0, 0.3), True), (photograph(0.65, 0.25), True)]
+    with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as two:
+        found = Relocalizer(two, WithoutRange()).localize(view.rgb, view.camera)
+    assert sorted(found.agreeing_ids) == [1, 2]
+    assert position_error_m(found.map_from_query, view.map_from_camera) < 0.05
+    assert rotation_error_rad(found.map_from_query, view.map_from_camera) < np.radians(1)
+
+
+class Contradicting(GeometricEstimator):
+    """Says of keyframes that are not the first of their batch that all is a metre further up."""
+
+    def estimate(self, query, keyframes):
+        first, *others = super().estimate(query, keyframes)
+        wrong = []
+        for each in others:
+            pose = each.keyframe_from_query.copy()
+            pose[1, 3] -= 1 + len(wrong)
+            wrong.append(replace(each, keyframe_from_query=pose, support=first.support))
+        return [first, *wrong]
+
+
+def test_keyframes_that_contradict_each_other_give_no_pose(
+    keyframe_map, describer, tmp_path, photograph
+):
+    view = photograph(0.3)
+    views = [(photograph(0.1), True), (photograph(0.5), True), (photograph(0.3, 0.2), True)]
+    with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as three:
+        config = RelocalizerConfig(batch=2)
+        found = Relocalizer(three, Contradicting(), config).localize(view.rgb, view.camera)
+        # The third is alone in its batch, hence right, and settles the vote.
+        assert len(found.agreeing_ids) == 2
+        assert found.agreement == pytest.approx(2 / 3, abs=0.1)
+        assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02
+        config = RelocalizerConfig(candidates=2)
+        result = Relocalizer(three, Contradicting(), config).localize(view.rgb, view.camera)
+    assert result.reason is Reason.NO_CONSISTENT_POSE
+    assert result.detail == '2 keyframes contradict each other'
+
+
+def test_another_fusion_can_be_put_in_its_place(keyframe_map, photograph):
+    view = photograph(0.3)
+    single = Relocalizer(keyframe_map, GeometricEstimator(), fuse=best_single)
+    assert len(single.localize(view.rgb, view.camera).agreeing_ids) == 1
+    fused = Relocalizer(keyframe_map, GeometricEstimator())
+    assert len(fused.localize(view.rgb, view.camera).agreeing_ids) > 1
 
 
 def test_an_empty_map_is_refused(tmp_path, keyframe_map):
@@ -119,7 +199,7 @@ def test_the_network_takes_the_same_road(keyframe_map, photograph):
     view = photograph(0.3)
     result = Relocalizer(keyframe_map, network).localize(view.rgb, view.camera)
     assert isinstance(result, Localization | Rejection)
-    assert list(result.latency_s) == ['prepare', 'describe', 'search', 'features', 'match']
+    assert list(result.latency_s) == STAGES
 
 
 def map_of(path, source, describer, views):
@@ -149,18 +229,19 @@ def test_poses_compose_and_covariances_turn_into_the_map(
     )
     np.testing.assert_allclose(found.keyframe_from_query, relative.keyframe_from_query, atol=1e-6)
     R = turned.map_from_camera[:3, :3]
-    for part in (slice(0, 3), slice(3, 6)):
-        expected = R @ relative.covariance[part, part] @ R.T
+    for part, sigma in (
+        (slice(0, 3), KEYFRAME_SIGMA_M),
+        (slice(3, 6), KEYFRAME_SIGMA_RAD),
+    ):
+        expected = R @ relative.covariance[part, part] @ R.T + sigma**2 * np.eye(3)
         np.testing.assert_allclose(found.covariance[part, part], expected, rtol=1e-3, atol=1e-12)
 
 
-def test_a_metric_pose_goes_before_a_better_supported_direction(
-    keyframe_map, describer, tmp_path, photograph
-):
+def test_one_keyframe_with_depth_is_enough(keyframe_map, describer, tmp_path, photograph):
     view = photograph(0.3)
     views = [(photograph(0.32), False), (photograph(0.9), True)]
     with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as both:
         found = Relocalizer(both, GeometricEstimator()).localize(view.rgb, view.camera)
     assert found.candidates[0].keyframe_id == 1
-    assert found.keyframe_id == 2
+    assert 2 in found.agreeing_ids
     assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02

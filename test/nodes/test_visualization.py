@@ -38,7 +38,7 @@ def test_empty_selection():
 def test_matches_are_drawn_where_they_are():
     """A line from a pixel of the query to its match in the keyframe beside it."""
     matches = Matches(np.array([[10.0, 30.0]]), np.array([[90.0, 30.0]]))
-    result = Localization(np.eye(4), np.eye(6), 7, np.eye(4), matches, (), {})
+    result = Localization(np.eye(4), np.eye(6), 7, np.eye(4), matches, (7,), 1.0, (), {})
     picture = debug_image(BLACK, result, KEYFRAME)
     scale = DEBUG_HEIGHT_PX / 60
     assert picture.shape == (DEBUG_HEIGHT_PX, 2 * 600, 3)
