@@ -1,6 +1,6 @@
 """Evaluates the running node: player, relocalizer and recorder are processes on topics."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 import json
@@ -15,12 +15,14 @@ import numpy as np
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
+from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.localization import first_shared_view
 from relpose_ros.evaluation.metrics import Outcome
 
 ACCEPTED = 'accepted'
 LATENCY_PREFIX, LATENCY_SUFFIX = 'latency_', '_ms'
 STOP_S = 10.0  # from SIGINT to a process's end
+IDLE_S = 120.0  # without a processed image the recorder gives up: no start takes so long
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,20 @@ def play(
     """
     record, stamps = folder / f'{part}.jsonl', folder / f'{part}_stamps.jsonl'
     player = {'data': data, 'part': part, 'rate_hz': float(rate_hz), 'stamps_file': stamps}
+    count = 0 if rate_hz else len(getattr(read_split(data), part))
+    recording = {'output': record, 'count': count, 'idle_s': IDLE_S}
+    record.unlink(missing_ok=True)
     with (
-        _process('pose_recorder', {'output': record}, folder),
+        _process('pose_recorder', recording, folder) as recorder,
         _process('relocalizer_node', parameters, folder) as relocalizer,
-        _process('image_player', player, folder) as camera,
     ):
-        while camera.poll() is None:
-            if relocalizer.poll() is not None:
-                raise ValueError(f'the relocalizer ended: see {folder / "relocalizer_node.log"}')
-            time.sleep(0.05)
-        if camera.returncode:
-            raise ValueError(f'the image player failed: see {folder / "image_player.log"}')
+        running = {'pose_recorder': recorder, 'relocalizer_node': relocalizer}
+        _wait(lambda: record.exists() and record.stat().st_size, running, folder)
+        with _process('image_player', player, folder) as camera:
+            running['image_player'] = camera
+            _wait(lambda: camera.poll() == 0, running, folder)
+        if count:
+            _wait(lambda: recorder.poll() == 0, running, folder)
     names = {line['stamp_ns']: line['name'] for line in _lines(stamps)}
     return {names[stamp_ns]: answer for stamp_ns, answer in _answers(record).items()}
 
@@ -106,6 +111,22 @@ def shared_file(name: str) -> Path:
     from ament_index_python.packages import get_package_share_directory
 
     return Path(get_package_share_directory('relpose_ros')) / 'config' / name
+
+
+def _wait(
+    condition: Callable[[], object], processes: dict[str, subprocess.Popen], folder: Path
+) -> None:
+    """
+    Wait until a condition holds.
+
+    :raises ValueError: if a process fails meanwhile.
+    """
+    while not condition():
+        for name, process in processes.items():
+            if process.poll():
+                log = folder / f'{name}.log'
+                raise ValueError(f'the {name.replace("_", " ")} failed: see {log}')
+        time.sleep(0.05)
 
 
 @contextmanager

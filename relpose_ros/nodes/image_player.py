@@ -22,7 +22,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 FRAME_ID = 'camera'
 POLL_S = 0.05
-SETTLE_S = 0.5  # until both sides know of each other, and until the last image is delivered
+SETTLE_S = 0.5  # until the listener knows of the player, and until the last image is delivered
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,7 @@ class ImagePlayer(Node):
         self._unanswered: list[str] = []
         self._stamp_ns = 0
         self._ready_s: float | None = None
+        self._heard = False
 
     def start(self) -> None:
         """Open the images and wait for a listener."""
@@ -144,8 +145,8 @@ class ImagePlayer(Node):
 
     def _look_for_listener(self, now_s: float) -> None:
         listeners = min(p.get_subscription_count() for p in (self._images, self._infos))
-        answers = self._config.rate_hz or self.count_publishers('/diagnostics')
-        if listeners and answers:
+        # That there is a relocalizer does not mean that it knows who waits for its answers.
+        if listeners and (self._heard or self._config.rate_hz):
             self._ready_s = now_s
         elif now_s > self._start_s + self._config.timeout_s:
             topic = self._images.topic_name
@@ -174,8 +175,9 @@ class ImagePlayer(Node):
 
     def _on_diagnostics(self, msg: DiagnosticArray) -> None:
         for status in msg.status:
-            stamps = [each.value for each in status.values if each.key == 'image_stamp']
-            if self._index >= 0 and stamps == [str(self._stamp_ns)]:
+            values = {each.key: each.value for each in status.values}
+            self._heard |= 'result' in values
+            if self._index >= 0 and values.get('image_stamp') == str(self._stamp_ns):
                 self._next()
                 return
 

@@ -26,7 +26,7 @@ class RecorderConfig:
 
     :param output: file of JSON lines; overwritten.
     :param count: stop after so many processed images; 0 for no limit.
-    :param idle_s: stop when no image was processed for so long after the first [s]; 0 for never.
+    :param idle_s: stop when no image was processed for so long [s]; 0 for never.
     """
 
     output: str = 'poses.jsonl'
@@ -35,13 +35,17 @@ class RecorderConfig:
 
 
 class PoseRecorder(Node):
-    """Records `relocalizer/pose`, `relocalizer/relative_pose` and `/diagnostics`."""
+    """
+    Records `relocalizer/pose`, `relocalizer/relative_pose` and `/diagnostics`.
+
+    As soon as there is a line in the file, nothing is missed any more.
+    """
 
     def __init__(self) -> None:
         super().__init__('pose_recorder')
         declare(self, RecorderConfig)
         self._processed: set[str] = set()
-        self._newest_s = 0.0
+        self._newest_s = time.monotonic()
 
     def start(self) -> None:
         """Open the file and subscribe."""
@@ -53,6 +57,8 @@ class PoseRecorder(Node):
         self.create_subscription(
             PoseStamped, 'relocalizer/relative_pose', self._on_relative_pose, DEPTH
         )
+        # The last, as the relocalizer hears of them in this order: once its diagnostics arrive,
+        # which it publishes also without images, it knows who listens to its poses.
         self.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, DEPTH)
         self.create_timer(POLL_S, self._on_timer, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
@@ -82,13 +88,22 @@ class PoseRecorder(Node):
         self._file.append({**head, **values})
 
     def _on_timer(self) -> None:
-        if not self._processed:
-            return
+        count, idle_s = self._config.count, self._config.idle_s
         quiet_s = time.monotonic() - self._newest_s
-        complete = self._config.count and len(self._processed) >= self._config.count
-        idle = self._config.idle_s and quiet_s > self._config.idle_s
-        if (complete and quiet_s > SETTLE_S) or idle:
+        if count and len(self._processed) >= count and quiet_s > SETTLE_S:
             raise Done(0)
+        if idle_s and quiet_s > idle_s:
+            self._on_idle()
+
+    def _on_idle(self) -> None:
+        processed, expected = len(self._processed), max(self._config.count, 1)
+        if processed >= expected:
+            raise Done(0)
+        self.get_logger().fatal(
+            f'{processed} of at least {expected} images processed, '
+            f'and none for {self._config.idle_s:.0f} s'
+        )
+        raise Done(1)
 
 
 def _pose(pose: Pose) -> dict[str, list[float]]:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 import os
 from pathlib import Path
+import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +57,20 @@ def node_processes() -> Iterator[str]:
             yield command
 
 
-def test_every_query_is_answered_over_topics(recording, wall_map, out):
+@pytest.fixture
+def late_recorder(monkeypatch) -> None:
+    """Let the recorder start when the others are long there."""
+    popen = subprocess.Popen
+
+    def late(command: list[str], **options: Any) -> subprocess.Popen:
+        if 'relpose_ros.nodes.pose_recorder' in command:
+            command = ['sh', '-c', 'sleep 10; exec "$@"', 'sh', *command]
+        return popen(command, **options)
+
+    monkeypatch.setattr(subprocess, 'Popen', late)
+
+
+def test_every_query_is_answered_over_topics(recording, wall_map, out, late_recorder):
     parameters = {'map_path': wall_map, 'estimator': 'geometric', 'reliability': 'reliable'}
     with ThreadPoolExecutor() as pool:
         playing = pool.submit(play, recording, 'queries', 0.0, out, parameters)
@@ -93,7 +108,7 @@ def test_every_query_is_answered_over_topics(recording, wall_map, out):
 
 def test_a_relocalizer_that_cannot_start_is_reported_with_its_log(recording, out):
     log = out / 'relocalizer_node.log'
-    with pytest.raises(ValueError, match='the relocalizer ended: see') as caught:
+    with pytest.raises(ValueError, match='the relocalizer node failed: see') as caught:
         play(recording, 'queries', 0.0, out, {'map_path': out / 'absent.relmap'})
     assert str(log) in str(caught.value)
     assert 'absent.relmap: no such map file' in log.read_text()

@@ -13,7 +13,7 @@ def lines(path: Path) -> list[dict]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_lock_step(relocalizer, start, photograph, tmp_path: Path):
+def test_lock_step(rig, relocalizer, start, photograph, tmp_path: Path):
     """Each image is sent once the one before is processed: all are, and their poses recorded."""
     views = {f'{i}.png': photograph(x, 0.05, 5.0) for i, x in enumerate((-1.0, 0.1, 0.9))}
     views['3.png'] = photograph(0.1, seed=1)  # a foreign one
@@ -22,14 +22,17 @@ def test_lock_step(relocalizer, start, photograph, tmp_path: Path):
     for name, view in views.items():
         cv2.imwrite(str(images / name), view.rgb[..., ::-1])
     output, stamps = tmp_path / 'poses.jsonl', tmp_path / 'stamps.jsonl'
-    recorder = start('pose_recorder', '-p', f'output:={output}', '-p', 'count:=4')
+    recorder = start(
+        'pose_recorder', '-p', f'output:={output}', '-p', 'count:=4', '-p', 'idle_s:=60.0'
+    )
+    rig.until(lambda: output.exists() and output.stat().st_size)
     player = start(
         'image_player',
         *('-p', f'data:={images}', '-p', 'intrinsics:=[280.0, 280.0, 160.0, 120.0]'),
         *('-p', f'stamps_file:={stamps}'),
     )
-    assert player.wait(timeout=40) == 0
-    assert recorder.wait(timeout=20) == 0
+    assert player.wait(timeout=100) == 0
+    assert recorder.wait(timeout=100) == 0
 
     names = {each['stamp_ns']: each['name'] for each in lines(stamps)}
     assert list(names.values()) == list(views)
@@ -53,6 +56,16 @@ def test_lock_step(relocalizer, start, photograph, tmp_path: Path):
     assert all(each['frame_id'].startswith('keyframe_') for each in relative.values())
 
 
+def test_recorder_without_images(start, tmp_path: Path):
+    """A recorder that waits in vain says so."""
+    parameters = ('-p', f'output:={tmp_path / "poses.jsonl"}', '-p', 'idle_s:=0.5')
+    capture = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
+    recorder = start('pose_recorder', *parameters, '-p', 'count:=4', **capture)
+    output, _ = recorder.communicate(timeout=100)
+    assert recorder.returncode == 1
+    assert '0 of at least 4 images processed' in output
+
+
 def test_player_says_what_is_wrong(start, tmp_path: Path):
     """No folder, no images, nobody who listens: one sentence and exit code 1."""
     capture = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
@@ -70,7 +83,7 @@ def test_player_says_what_is_wrong(start, tmp_path: Path):
         remaps = ('-r', 'image:=/nobody/image')
         processes[arguments] = start('image_player', *pairs, *remaps, **capture)
     for arguments, process in processes.items():
-        output, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=100)
         assert process.returncode == 1, arguments
         assert expected[arguments] in output
         assert 'Traceback' not in output
