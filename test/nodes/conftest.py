@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+import math
 import os
 from pathlib import Path
 import signal
@@ -25,14 +26,17 @@ from visualization_msgs.msg import Marker, MarkerArray
 REPOSITORY = Path(__file__).parents[2]
 NODES = 'relpose_ros.nodes'
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+TIMEOUT_S = 100.0  # only what fails takes so long, however slow the machine
+AGAIN_S = 10.0
 TOPICS = {
-    '/diagnostics': (DiagnosticArray, 100),
     '/relocalizer/pose': (PoseWithCovarianceStamped, 100),
     '/relocalizer/relative_pose': (PoseStamped, 100),
     '/relocalizer/markers': (MarkerArray, LATCHED),
     '/relocalizer/matched_keyframe': (Marker, LATCHED),
     '/tf': (TFMessage, 100),
     '/tf_static': (TFMessage, LATCHED),
+    # The last: a relocalizer whose diagnostics arrive knows the listeners before it, too.
+    '/diagnostics': (DiagnosticArray, 100),
 }
 
 GEOMETRIC = ('-p', 'estimator:=geometric')  # exact on the wall, so that poses can be checked
@@ -48,7 +52,7 @@ def started(module: str, *arguments: str, **popen: Any) -> subprocess.Popen:
 def interrupted(process: subprocess.Popen) -> int:
     """Press Ctrl-C and return the exit code."""
     process.send_signal(signal.SIGINT)
-    return process.wait(timeout=20)
+    return process.wait(timeout=TIMEOUT_S)
 
 
 @dataclass
@@ -76,15 +80,27 @@ class Rig:
         self._stamp_ns += 1_000_003
         return self._stamp_ns
 
-    def until(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
-        """Spin until a condition holds and return its value; fail if it never does."""
-        end_s = time.monotonic() + timeout_s
-        while time.monotonic() < end_s:
+    def until(
+        self,
+        condition: Callable[[], Any],
+        again: Callable[[], Any] = lambda: None,
+        again_s: float = AGAIN_S,
+    ) -> Any:
+        """
+        Spin until a condition holds and return its value; fail if it never does.
+
+        :param again: called now and whenever it has not helped for a while.
+        """
+        start_s, called_s = time.monotonic(), -math.inf
+        while (now_s := time.monotonic()) < start_s + TIMEOUT_S:
             value = condition()
             if value:
                 return value
+            if now_s > called_s + again_s:
+                again()
+                called_s = time.monotonic()
             self.executor.spin_once(timeout_sec=0.05)
-        pytest.fail(f'not within {timeout_s} s; last diagnostics: {self.reports()[-1:]}')
+        pytest.fail(f'not within {TIMEOUT_S} s; last diagnostics: {self.reports()[-1:]}')
 
     def spin(self, duration_s: float) -> None:
         """Spin for a while."""
@@ -99,7 +115,8 @@ class Rig:
             publisher = self.publishers[type(msg)]
             if type(msg) not in self._matched or not publisher.get_subscription_count():
                 self.until(publisher.get_subscription_count)
-                self.spin(0.5)  # the other side has to know of this one, too
+                heard = len(self.heard['/diagnostics'])
+                self.until(lambda heard=heard: len(self.heard['/diagnostics']) > heard)
                 self._matched.add(type(msg))
             publisher.publish(msg)
 
@@ -117,11 +134,16 @@ class Rig:
         return [each.message for each in statuses if each.name.startswith(node_name)]
 
     def report_of(self, msg: Any, info: CameraInfo) -> dict[str, str]:
-        """Send an image and return what the relocalizer says of it."""
-        self.send(info, msg)
+        """
+        Send an image and return what the relocalizer says of it.
+
+        A best-effort listener that does not know its publisher yet hears nothing, and nobody can
+        tell; a camera would go on sending, so this does.
+        """
         stamp = str(stamp_ns(msg.header.stamp))
         matching = self.until(
-            lambda: [each for each in self.reports() if each.get('image_stamp') == stamp]
+            lambda: [each for each in self.reports() if each.get('image_stamp') == stamp],
+            again=lambda: self.send(info, msg),
         )
         return matching[0]
 
