@@ -11,6 +11,9 @@ from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, Relative
 from relpose_ros.core.geometry import inverse, transform
 import torch
 
+# Error of a keyframe's depth as a share of it: RGB-D cameras at a few metres.
+DEPTH_SIGMA = 0.02
+
 
 @dataclass(frozen=True, slots=True)
 class GeometricConfig:
@@ -193,7 +196,7 @@ def pnp_covariance(
     query_from_keyframe: np.ndarray, points: np.ndarray, pixels: np.ndarray, camera: Camera
 ) -> np.ndarray:
     """
-    Propagate reprojection errors to the pose of the query in the keyframe.
+    Propagate reprojection and depth errors to the pose of the query in the keyframe.
 
     :param query_from_keyframe: (4, 4).
     :param points: (n, 3) in the keyframe's camera [m].
@@ -217,11 +220,15 @@ def pnp_covariance(
     point_by_pose = np.concatenate(
         [np.broadcast_to(-rotation, cross.shape), rotation @ cross], axis=2
     )  # (n, 3, 6)
-    jacobian = (pixel_by_point @ point_by_pose).reshape(-1, 6)
+    jacobian = pixel_by_point @ point_by_pose
     projected = np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], -1)
     # At least a pixel: matches are no better than that, however few of them agree.
     variance_px2 = max(1.0, float(np.mean((projected - pixels) ** 2)))
-    return np.linalg.pinv(jacobian.T @ jacobian) * variance_px2
+    # A wrong depth moves a point along the keyframe's ray: unseen where the camera only turned.
+    by_depth = DEPTH_SIGMA * pixel_by_point @ (points @ rotation.T)[..., None]  # (n, 2, 1)
+    spread_px2 = variance_px2 * np.eye(2) + by_depth @ by_depth.swapaxes(1, 2)
+    information = jacobian.swapaxes(1, 2) @ np.linalg.inv(spread_px2) @ jacobian
+    return np.linalg.pinv(information.sum(0))
 
 
 def _sampled(depth_m: np.ndarray, pixels: np.ndarray) -> np.ndarray:

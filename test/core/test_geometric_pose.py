@@ -5,6 +5,7 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import NoRelativePose
 from relpose_ros.core.geometric_pose import (
+    DEPTH_SIGMA,
     GeometricEstimator,
     KeypointFeatures,
     mutual_matches,
@@ -26,7 +27,7 @@ OTHER_CAMERA = Camera(320, 240, 300.0, 310.0, 150.0, 125.0)
 TRUE = transform(Rotation.from_euler('yxz', [0.3, -0.1, 0.05]).as_matrix(), [0.4, -0.1, 0.2])
 
 
-def two_views(count=200, wrong=0.3, noise_px=0.5, depth=True, seed=0):
+def two_views(count=200, wrong=0.3, noise_px=0.5, depth=True, seed=0, depth_noise=0.0):
     """Points before a keyframe seen by a query with another camera; a share matched wrongly."""
     rng = np.random.default_rng(seed)
     points = CAMERA.rays(rng.uniform(60, 420, (count, 2))) * rng.uniform(1, 4, (count, 1))
@@ -36,7 +37,7 @@ def two_views(count=200, wrong=0.3, noise_px=0.5, depth=True, seed=0):
     pixels_query[swapped] = pixels_query[np.roll(swapped, 1)]
     descriptors = torch.from_numpy(np.abs(rng.normal(size=(count, 128)))).float()
     descriptors = torch.nn.functional.normalize(descriptors, dim=1)
-    known = points[:, 2] if depth else None
+    known = points[:, 2] * rng.normal(1, depth_noise, count) if depth else None
     return (
         KeypointFeatures(pixels_query, descriptors, None, OTHER_CAMERA),
         KeypointFeatures(CAMERA.project(points), descriptors, known, CAMERA),
@@ -114,10 +115,12 @@ def test_mutual_matches_equal_a_loop():
 
 
 def test_covariance_is_the_spread_of_many_trials():
-    """Monte Carlo: the pose's scatter under one pixel of noise is what is predicted."""
+    """Monte Carlo: the scatter under a pixel of noise and wrong depths is what is predicted."""
     errors, predicted = [], []
     for seed in range(60):
-        query, keyframe = two_views(count=60, wrong=0.0, noise_px=1.0, seed=1000 + seed)
+        query, keyframe = two_views(
+            count=60, wrong=0.0, noise_px=1.0, seed=1000 + seed, depth_noise=DEPTH_SIGMA
+        )
         estimate = GeometricEstimator().estimate(query, [keyframe])[0]
         rotation = estimate.keyframe_from_query[:3, :3] @ TRUE[:3, :3].T
         shift = estimate.keyframe_from_query[:3, 3] - TRUE[:3, 3]
@@ -125,7 +128,7 @@ def test_covariance_is_the_spread_of_many_trials():
         predicted.append(estimate.covariance)
     # Mean squared Mahalanobis distance: 6 where the covariance is right.
     distances = [e @ np.linalg.solve(c, e) for e, c in zip(errors, predicted, strict=True)]
-    assert 3 < np.mean(distances) < 12
+    assert 4 < np.mean(distances) < 10
 
 
 def test_covariance_grows_with_distance_and_noise():
