@@ -29,6 +29,8 @@ AGREEING_SIGMAS = 4.0
 MAX_RIVAL = 0.5
 # Rays determine a position if it is uncertain by at most this share of its distance.
 MAX_SPREAD = 0.15
+# Hypotheses come from pairs of so many of the best supported: their number grows with the square.
+MAX_PAIRED = 8
 # How uncertain an unknown range is, in multiples of itself, and the least range [m].
 UNKNOWN_RANGE = 100.0
 MIN_RANGE_M = 0.01
@@ -72,8 +74,8 @@ def fuse(
     """
     Find the pose that most of the support agrees on.
 
-    Hypotheses come from every metric estimate and every pair; each estimate votes for those that
-    it is near, by its own covariance. The winner is refined with all that agree.
+    Hypotheses come from every metric estimate and from pairs of any kind; each estimate votes
+    for those that it is near, by its own covariance. The winner is refined with all that agree.
 
     The covariance is the inverse of the summed information, enlarged twice. By the reduced
     chi-square of the residuals where it is above 1: keyframes that scatter more than they say
@@ -187,7 +189,8 @@ def _hypotheses(seen: _Observations) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Return poses (h, 3, 3), (h, 3) of one or two estimates and the votes (h, k) in [0, 1]."""
     count = len(seen.support)
     alone = [(i, i) for i in np.flatnonzero(seen.metric)]
-    i, j = np.array([*alone, *combinations(range(count), 2)], int).reshape(-1, 2).T
+    strongest = np.argsort(-seen.support, kind='stable')[:MAX_PAIRED]
+    i, j = np.array([*alone, *combinations(strongest, 2)], int).reshape(-1, 2).T
     members = np.eye(count, dtype=bool)[i] | np.eye(count, dtype=bool)[j]
     rotations, positions = seen.rotations[i], seen.origins[i] + seen.headings[i]
     covariances = np.zeros((len(i), 6, 6))
