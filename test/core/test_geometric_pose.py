@@ -5,11 +5,9 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import NoRelativePose
 from relpose_ros.core.geometric_pose import (
-    DEPTH_SIGMA,
     GeometricEstimator,
     KeypointFeatures,
     mutual_matches,
-    pnp_covariance,
 )
 from relpose_ros.core.geometry import (
     direction_error_rad,
@@ -19,6 +17,7 @@ from relpose_ros.core.geometry import (
     transform,
     transform_points,
 )
+from relpose_ros.core.pair_geometry import DEPTH_SIGMA, pnp_covariance
 from scipy.spatial.transform import Rotation
 import torch
 
