@@ -69,4 +69,5 @@ def generate_launch_description() -> LaunchDescription:
         arguments=['-d', PathJoinSubstitution([CONFIG, 'relocalize.rviz'])],
         condition=IfCondition(LaunchConfiguration('rviz')),
     )
-    return LaunchDescription([*arguments, OpaqueFunction(function=relocalizer), rviz])
+    # rviz first: where it is not installed launch ends here, and would leave the node behind.
+    return LaunchDescription([*arguments, rviz, OpaqueFunction(function=relocalizer)])
