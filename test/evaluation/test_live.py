@@ -17,7 +17,7 @@ from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.live import Answer, outcomes, play, shared_file
 from relpose_ros.evaluation.metrics import summary
 
-STAGES = ['prepare', 'describe', 'search', 'features', 'match']
+STAGES = ['prepare', 'describe', 'search', 'features', 'match', 'fuse']
 FOREIGN = 'seq-01/frame-000002'  # of another wall
 SPLIT = """
 layout: 7scenes
