@@ -59,7 +59,13 @@ def play(
     :raises ValueError: if a process fails; names its log.
     """
     record, stamps = folder / f'{part}.jsonl', folder / f'{part}_stamps.jsonl'
-    player = {'data': data, 'part': part, 'rate_hz': float(rate_hz), 'stamps_file': stamps}
+    player = {
+        'data': data,
+        'part': part,
+        'rate_hz': float(rate_hz),
+        'stamps_file': stamps,
+        'timeout_s': IDLE_S / 2,  # it sends an image twice
+    }
     count = 0 if rate_hz else len(getattr(read_split(data), part))
     recording = {'output': record, 'count': count, 'idle_s': IDLE_S}
     record.unlink(missing_ok=True)
