@@ -35,8 +35,8 @@ from std_msgs.msg import Header
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
 NO_DEPTH = (
-    'the map has no depth: the geometric estimator finds only directions, no image will be '
-    'localized'
+    'the map has no depth: the geometric estimator finds only directions, and a position needs '
+    'several of them from keyframes that stand apart'
 )
 
 
