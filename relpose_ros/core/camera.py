@@ -101,6 +101,17 @@ class Camera:
         return np.stack((u, v), axis=-1)
 
 
+def resized_pixels(pixels: np.ndarray, source: Camera, target: Camera) -> np.ndarray:
+    """
+    Return where pixels of an image are in the same image resized.
+
+    :param pixels: (..., 2), u v of the source [px].
+    :return: (..., 2), u v of the target [px].
+    """
+    scale = np.array([target.width / source.width, target.height / source.height])
+    return (pixels + 0.5) * scale - 0.5
+
+
 def checked_rgb(rgb: np.ndarray, camera: Camera) -> np.ndarray:
     """
     Return the image if it is what the method expects.

@@ -14,11 +14,14 @@ class Correspondence:
 
     :param features_2: (B, C, h1, w1), features of image 2 warped to image 1.
     :param cells_2: (B, 2, h1, w1), column and row in image 2's grid.
+    :param centres_2: (B, 2, h1, w1), the same between cells: the mean of the 3x3 around the match
+        by their softmax.
     :param confidence: (B, 1, h1, w1), softmax over image 2 at the match (paper eq. 2).
     """
 
     features_2: Tensor
     cells_2: Tensor
+    centres_2: Tensor
     confidence: Tensor
 
 
@@ -48,11 +51,32 @@ def correspond(
     else:
         warped = cells_2.gather(1, match[..., None].expand(-1, -1, channels))
         position = torch.stack((match % width_2, match // width_2), dim=-1).to(features_1.dtype)
+    centre = _local_mean(correlation, match, width_2)
     return Correspondence(
         features_2=warped.transpose(1, 2).reshape(batch, channels, h1, w1),
         cells_2=position.transpose(1, 2).reshape(batch, 2, h1, w1),
+        centres_2=centre.transpose(1, 2).reshape(batch, 2, h1, w1),
         confidence=confidence.reshape(batch, 1, h1, w1),
     )
+
+
+def _local_mean(correlation: Tensor, match: Tensor, width_2: int) -> Tensor:
+    """
+    Average the 3x3 cells around each match by their softmax.
+
+    :param correlation: (B, n, m).
+    :param match: (B, n), index of the best of the m cells.
+    :return: (B, n, 2), column and row.
+    """
+    height_2 = correlation.shape[2] // width_2
+    step = torch.arange(-1, 2, device=match.device)
+    row = (match // width_2)[..., None, None] + step[:, None]
+    column = (match % width_2)[..., None, None] + step
+    row, column = (each.flatten(2) for each in torch.broadcast_tensors(row, column))  # (B, n, 9)
+    outside = (row < 0) | (row >= height_2) | (column < 0) | (column >= width_2)
+    index = row.clamp(0, height_2 - 1) * width_2 + column.clamp(0, width_2 - 1)
+    weights = correlation.gather(2, index).masked_fill(outside, -torch.inf).softmax(2)
+    return torch.stack(((weights * column).sum(2), (weights * row).sum(2)), dim=2)
 
 
 def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: float) -> Tensor:

@@ -71,7 +71,7 @@ class Estimator(Protocol):
     """
     Estimates the pose of one query relative to several keyframes.
 
-    :param name: 'geometric' or 'network'.
+    :param name: 'geometric' or 'network', with what is left out of it.
     :param weights: content hash of the network's weights, or 'untrained'; None without weights.
     """
 

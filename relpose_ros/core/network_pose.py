@@ -1,7 +1,7 @@
 """Relative pose from the network, behind the same interface as the geometric one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,9 +9,11 @@ from relpose_ros.core.camera import Camera
 from relpose_ros.core.consistency import disagreement_rad
 from relpose_ros.core.correspondence import cell_grid
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
+from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
+from relpose_ros.core.refine import pair_matches, refined_pose, RefinementConfig
 from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, RelativePoseNetwork
 import torch
 from torch import Tensor
@@ -31,27 +33,37 @@ class NetworkFeatures:
     Features of one image.
 
     :param cells: (1, C, h, w) from the matcher.
-    :param camera: intrinsics of the image as the network sees it.
-    :param original: intrinsics of the image as it came.
+    :param fine: the image where matches are placed exactly, with its cameras.
     """
 
     cells: Tensor
-    camera: Camera
-    original: Camera
+    fine: FineImage
+
+    @property
+    def camera(self) -> Camera:
+        """Return the intrinsics of the image as the network sees it."""
+        return self.fine.coarse
 
 
 class NetworkEstimator:
-    """The paper's method: metric pose from one keyframe, without depth."""
+    """The paper's method, metric pose from one keyframe, and what its matches add to it."""
 
-    name = 'network'
-
-    def __init__(self, network: RelativePoseNetwork, weights: str, device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        network: RelativePoseNetwork,
+        weights: str,
+        device: str = 'cpu',
+        refinement: RefinementConfig | None = None,
+    ) -> None:
         """
         Put the network on a device.
 
         :param weights: content hash of the weights, or 'untrained'.
         """
         self.weights = weights
+        self._refinement = refinement or RefinementConfig()
+        pose = self._refinement.pose
+        self.name = 'network' if pose == 'blend' else f'network, {pose}'
         self.network = network.eval().to(device)
         self._device = device
 
@@ -59,12 +71,13 @@ class NetworkEstimator:
     def features(
         self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None
     ) -> NetworkFeatures:
-        """Encode one image (see Estimator.features); depth is not used."""
+        """Encode one image (see Estimator.features)."""
         small = camera.resized(*network_size(camera, self.network.config.longest_side_px))
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
+        fine = FineImage(grey, camera, small, depth_m, self._device)
         grey = cv2.resize(grey, (small.width, small.height), interpolation=cv2.INTER_AREA)
         images = torch.from_numpy(grey).to(self._device)[None, None].float() / 255
-        return NetworkFeatures(self.network.matcher.image_features(images), small, camera)
+        return NetworkFeatures(self.network.matcher.image_features(images), fine)
 
     @torch.inference_mode()
     def estimate(
@@ -83,8 +96,31 @@ class NetworkEstimator:
             )
             prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
             for i, row in enumerate(rows):
-                results[row] = _result(prediction, pair, i, query, keyframes[row])
+                results[row] = self._result(prediction, pair, i, query, keyframes[row])
         return results
+
+    def _result(
+        self,
+        prediction: PosePrediction,
+        pair: PairPrediction,
+        i: int,
+        query: NetworkFeatures,
+        keyframe: NetworkFeatures,
+    ) -> RelativePose | NoRelativePose:
+        """Conclude on the i-th pair of a batch."""
+        sure = (pair.found.confidence[i, 0] >= MIN_CONFIDENCE) & mutual(pair, i)
+        count = int(sure.sum())
+        if count < MIN_MATCHES:
+            return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
+        result = _regressed(prediction, pair, i, sure, query, keyframe)
+        if self._refinement.pose != 'regression':
+            matches = pair_matches(
+                query.fine, keyframe.fine, pair.found, i, sure, self._refinement.fine
+            )
+            result = refined_pose(matches, result, self._refinement)
+        if isinstance(result, NoRelativePose):
+            return result
+        return replace(result, matches=_in_original(result.matches, query.fine, keyframe.fine))
 
     def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:
         matrices = np.stack([features.camera.K for features in batch])
@@ -111,24 +147,20 @@ def network_size(camera: Camera, longest_side_px: int) -> tuple[int, int]:
     return width, height
 
 
-def _result(
+def _regressed(
     prediction: PosePrediction,
     pair: PairPrediction,
     i: int,
+    sure: Tensor,
     query: NetworkFeatures,
     keyframe: NetworkFeatures,
 ) -> RelativePose | NoRelativePose:
-    """Convert the i-th pair of a batch, if its matches bear it out."""
-    confidence = pair.found.confidence[i, 0]
-    sure = (confidence >= MIN_CONFIDENCE) & mutual(pair, i)
-    count = int(sure.sum())
-    if count < MIN_MATCHES:
-        return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
+    """Return the head's pose for the i-th pair of a batch, if its matches bear it out."""
     keyframe_from_query = transform(
         rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy()),
         prediction.translation_m[i].cpu().numpy(),
     )
-    pixels_keyframe = cell_grid(confidence[None, None])[0][:, sure].T.cpu().numpy() * CELL_PX
+    pixels_keyframe = cell_grid(pair.found.cells_2)[0][:, sure].T.cpu().numpy() * CELL_PX
     pixels_query = pair.found.cells_2[i][:, sure].T.cpu().numpy() * CELL_PX
     off = disagreement_rad(
         keyframe_from_query,
@@ -137,16 +169,16 @@ def _result(
     )
     agrees = off < CONSISTENT_CELLS * CELL_PX / query.camera.fx
     if agrees.mean() < MIN_CONSISTENT:
-        detail = f'{100 * agrees.mean():.0f} % of {count} matches agree with the pose'
+        detail = f'{100 * agrees.mean():.0f} % of {len(agrees)} matches agree with the pose'
         return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail)
     return RelativePose(
         keyframe_from_query=keyframe_from_query,
         metric=True,
         covariance=_covariance(prediction, i),
-        support=float(confidence[sure].cpu().numpy()[agrees].sum()),
+        support=float(pair.found.confidence[i, 0][sure].cpu().numpy()[agrees].sum()),
         matches=Matches(
-            pixels_query=_original_pixels(pixels_query[agrees], query),
-            pixels_keyframe=_original_pixels(pixels_keyframe[agrees], keyframe),
+            query.fine.places(pixels_query[agrees] / CELL_PX),
+            keyframe.fine.places(pixels_keyframe[agrees] / CELL_PX),
         ),
     )
 
@@ -165,12 +197,8 @@ def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:
     return np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
 
 
-def _original_pixels(pixels: np.ndarray, features: NetworkFeatures) -> np.ndarray:
-    """Return pixels (n, 2) of the image as it came."""
-    scale = np.array(
-        [
-            features.original.width / features.camera.width,
-            features.original.height / features.camera.height,
-        ]
+def _in_original(matches: Matches, query: FineImage, keyframe: FineImage) -> Matches:
+    """Return matches of working images as pixels of the images as they came."""
+    return Matches(
+        query.in_original(matches.pixels_query), keyframe.in_original(matches.pixels_keyframe)
     )
-    return (pixels + 0.5) * scale - 0.5

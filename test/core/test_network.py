@@ -126,6 +126,24 @@ def test_hard_matching_and_warping_equal_the_equations():
         torch.testing.assert_close(found.features_2[i], features_2[i][:, rows, columns])
 
 
+def test_between_cells_a_match_is_the_mean_of_its_surroundings():
+    generator = torch.Generator().manual_seed(0)
+    features_1 = torch.randn(2, 6, 3, 4, generator=generator)
+    features_2 = torch.randn(2, 6, 5, 7, generator=generator)
+    found = correspond(features_1, features_2, temperature=0.3)
+    scores = torch.einsum('bcyx,bcvu->byxvu', features_1, features_2) / 6 / 0.3
+    for i, y, x in np.ndindex(2, 3, 4):
+        column, row = found.cells_2[i, :, y, x].long().tolist()
+        near = [
+            (v, u)
+            for v in range(max(0, row - 1), min(5, row + 2))
+            for u in range(max(0, column - 1), min(7, column + 2))
+        ]
+        weights = np.exp([float(scores[i, y, x, v, u]) for v, u in near])
+        v, u = weights @ np.array(near) / weights.sum()
+        np.testing.assert_allclose(found.centres_2[i, :, y, x], (u, v), rtol=1e-4)
+
+
 def test_soft_warping_tends_to_hard_warping_as_the_temperature_falls():
     features_1, features_2 = torch.randn(1, 8, 4, 4), torch.randn(1, 8, 4, 4)
     hard = correspond(features_1, features_2, temperature=1e-4)

@@ -1,0 +1,103 @@
+"""From the network's matches to a better pose: sharper matches, geometry, and a blend of both."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from relpose_ros.core.correspondence import Correspondence
+from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
+from relpose_ros.core.fine_matching import FineImage, found_near
+from relpose_ros.core.fusion import fuse, KeyframeEstimate
+from relpose_ros.core.pair_geometry import PairMatches, solve_pair
+import torch
+from torch import Tensor
+
+POSES = ('blend', 'geometry', 'regression')
+
+
+@dataclass(frozen=True, slots=True)
+class RefinementConfig:
+    """
+    What is made of the network's matches.
+
+    :param pose: 'regression': the head's pose as it is; 'geometry': the pose that the matches
+        give; 'blend': both by their uncertainties, regression alone where matches are too few.
+    :param fine: look for the exact place of every match; else it is taken from the coarse grid.
+    :param threshold_px: largest error of a consistent match, on an image of 640 px [px].
+    :param min_inliers: fewest consistent matches of a geometric pose.
+    :param min_inlier_share: least share of consistent matches.
+    """
+
+    pose: str = field(default='blend', metadata={'choices': POSES})
+    fine: bool = True
+    threshold_px: float = field(default=4.0, metadata={'range': (0.1, 50.0)})
+    min_inliers: int = field(default=25, metadata={'range': (6, 1000)})
+    min_inlier_share: float = field(default=0.15, metadata={'range': (0.0, 1.0)})
+
+
+def pair_matches(
+    query: FineImage, keyframe: FineImage, found: Correspondence, i: int, sure: Tensor, fine: bool
+) -> PairMatches:
+    """
+    Turn coarse matches into pixels of the working images.
+
+    :param found: of cells of the keyframe (image 1) in the query (image 2), for a batch.
+    :param i: which pair of the batch.
+    :param sure: (h1, w1) bool, the matches that are wanted.
+    :param fine: look for the strongest corner of each cell where it shows; else the cell's own
+        place is taken.
+    """
+    cells = torch.nonzero(sure.flatten())[:, 0].cpu().numpy()
+    columns = sure.shape[1]
+    own = keyframe.places(np.stack((cells % columns, cells // columns), axis=1))
+    places = query.places(found.centres_2[i].flatten(1).T[cells].double().cpu().numpy())
+    if fine:
+        corners = keyframe.corners
+        there = ~np.isnan(corners.pixels[cells, 0])
+        cells, own, places = cells[there], own[there], places[there]
+        corner = corners.pixels[cells]
+        places, is_maximum = found_near(
+            query.grid, places + corner - own, corners.descriptors[cells]
+        )
+        own, places = corner[is_maximum], places[is_maximum]
+    return PairMatches(places, own, keyframe.depths(own), query.camera, keyframe.camera)
+
+
+def refined_pose(
+    matches: PairMatches, regressed: RelativePose | NoRelativePose, config: RefinementConfig
+) -> RelativePose | NoRelativePose:
+    """
+    Solve the matches' geometry and blend it with what the head says.
+
+    :return: metric if the keyframe has depth or the head's pose is believed.
+    """
+    solved = _solved(matches, config)
+    if isinstance(solved, NoRelativePose) and matches.depth_m is not None:
+        # Corners sit on edges, where depth is worst: the matches may agree all the same.
+        solved = _solved(replace(matches, depth_m=None), config)
+    return solved if config.pose == 'geometry' else _blended(solved, regressed)
+
+
+def _solved(matches: PairMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
+    min_inliers = max(config.min_inliers, round(config.min_inlier_share * len(matches)))
+    return solve_pair(matches, config.threshold_px, min_inliers)
+
+
+def _blended(
+    solved: RelativePose | NoRelativePose, regressed: RelativePose | NoRelativePose
+) -> RelativePose | NoRelativePose:
+    """Put two poses together: geometry gives rotation and direction, the head a range."""
+    if isinstance(solved, NoRelativePose):
+        # Matches that contradict each other speak against the head's pose, too.
+        return regressed if solved.reason is Reason.FEW_MATCHES else solved
+    if solved.metric or isinstance(regressed, NoRelativePose):
+        return solved
+    both = [KeyframeEstimate(np.eye(4), pose) for pose in (solved, regressed)]
+    blend = fuse(both, correlation=0.0)
+    if blend is None or len(blend.agreeing) < 2:
+        return solved
+    return replace(
+        solved,
+        keyframe_from_query=blend.map_from_query,
+        metric=True,
+        covariance=blend.covariance,
+    )
