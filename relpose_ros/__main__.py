@@ -7,6 +7,7 @@ import sys
 from typing import NoReturn
 
 from relpose_ros.tools import (
+    ablate,
     build_map,
     demo,
     evaluate,
@@ -24,6 +25,7 @@ COMMANDS = {
     'inspect-map': inspect_map,
     'localize': localize,
     'evaluate': evaluate,
+    'ablate': ablate,
     'figures': figures,
     'render-rooms': render_rooms,
     'train': train,

@@ -10,13 +10,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 from relpose_ros.evaluation import page
+from relpose_ros.evaluation.pair_metrics import Metrics
 from relpose_ros.evaluation.pairwise import keyframe_poses, mean_motions
 from relpose_ros.evaluation.plots import ESTIMATED, GRID, KEYFRAME, REJECTED
 from relpose_ros.evaluation.rows import Evaluation, Judged, KEYFRAME_POSE, MEAN_MOTION, Row
 
 PAGE = 'index.html'
 # Of estimators, told apart by the colour blind too (Okabe and Ito).
-COLOURS = (ESTIMATED, '#009e73', '#cc79a7')
+COLOURS = (ESTIMATED, '#009e73', '#cc79a7', '#e69f00', '#56b4e9')
 NOTE_WIDTH = 120
 PAIR_NOTE = (
     'Shares are of all pairs: a pair without a pose counts as a failure. The keyframe has no '
@@ -79,23 +80,30 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
     columns = MATCH_COLUMNS if _are_matches(rows) else PAIR_COLUMNS
     heads = ['scene', 'by', *(column.head for column in columns)]
     return heads, [
-        [row.dataset, _by(row), *(_text(row, column) for column in columns)] for row in rows
+        [row.dataset, _by(row), *(text(row.metrics, column) for column in columns)] for row in rows
     ]
 
 
 def table(rows: Sequence[Row]) -> str:
     """Lay out rows for the terminal."""
-    heads, lines = cells(rows)
     note = textwrap.fill(note_on(rows), NOTE_WIDTH)
+    return f'{aligned(*cells(rows), 2)}\n{note}'
+
+
+def aligned(heads: Sequence[str], lines: Sequence[Sequence[str]], left: int) -> str:
+    """
+    Lay out texts in columns.
+
+    :param left: so many columns are words, the others numbers.
+    """
     widths = [max(map(len, column)) for column in zip(heads, *lines, strict=True)]
-    text = '\n'.join(
+    return '\n'.join(
         '  '.join(
-            text.ljust(width) if index < 2 else text.rjust(width)
-            for index, (text, width) in enumerate(zip(line, widths, strict=True))
+            cell.ljust(width) if index < left else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in (heads, *lines)
     )
-    return f'{text}\n{note}'
 
 
 def note_on(rows: Sequence[Row]) -> str:
@@ -174,8 +182,9 @@ def _by(row: Row) -> str:
     return f'{row.estimator}{weights}{" with keyframe depth" if row.depth else ""}'
 
 
-def _text(row: Row, column: Column) -> str:
-    values = [row.metrics.get(key) for key in column.keys]
+def text(metrics: Metrics, column: Column) -> str:
+    """Write what a column shows of a row's metrics."""
+    values = [metrics.get(key) for key in column.keys]
     if all(value is None for value in values):
         return '-'
     return '/'.join(

@@ -1,0 +1,210 @@
+"""What each part of the method gives: all variants on the same queries and keyframes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+import time
+from typing import Any, NamedTuple
+
+import numpy as np
+from relpose_ros.baselines.fusion_baselines import FUSIONS
+from relpose_ros.core.camera import checked_rgb, rectified
+from relpose_ros.core.estimator import Estimator, RelativePose
+from relpose_ros.core.fusion import fuse, KeyframeEstimate
+from relpose_ros.core.geometric_pose import GeometricEstimator
+from relpose_ros.core.geometry import inverse
+from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
+from relpose_ros.core.posed_image import PosedImage
+from relpose_ros.core.refine import RefinementConfig
+from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig
+from relpose_ros.core.vlad import DenseVlad
+from relpose_ros.evaluation.metrics import median_or_none, Outcome, summary
+
+KEYFRAMES = (1, 2, 5, 10)
+# Other fusions are compared where the node works.
+COMPARED_AT = RelocalizerConfig().batch
+OURS = 'ours'
+NO_POSE = 'no_pose'
+# An answer further off than this would mislead a robot.
+WRONG_M, WRONG_DEG = 0.5, 10.0
+# Without the fine stage a match is as exact as its cell: 1/8 of the network's image.
+COARSE = RefinementConfig(pose='geometry', fine=False, threshold_px=12)
+REFINEMENTS = {
+    'network, regression': RefinementConfig(pose='regression'),
+    'network, coarse geometry': COARSE,
+    'network, geometry': RefinementConfig(pose='geometry'),
+    'network, blend': RefinementConfig(pose='blend'),
+}
+ACCURACY = (
+    'queries',
+    'rejected',
+    'position_cm_median',
+    'rotation_deg_median',
+    'within_5cm_5deg',
+    'within_25cm_5deg',
+)
+
+
+class Method(NamedTuple):
+    """
+    How a relative pose is estimated.
+
+    :param encoder: whose features the estimator takes: variants share those of keyframes.
+    :param depth: whether it sees the keyframe's depth.
+    """
+
+    name: str
+    estimator: Estimator
+    encoder: Estimator
+    depth: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """
+    What a row of the table is about.
+
+    :param depth: whether the estimator sees the keyframe's depth.
+    :param k: nearest keyframes that are matched.
+    :param fusion: OURS, or one of FUSIONS.
+    """
+
+    estimator: str
+    weights: str | None
+    depth: bool
+    k: int
+    fusion: str
+
+
+def all_methods(network: NetworkEstimator, device: str, has_depth: bool) -> list[Method]:
+    """
+    Return what is compared.
+
+    :param network: with the weights that are judged.
+    :param has_depth: of the map; without, nothing can be shown some.
+    """
+    methods = []
+    for name, refinement in REFINEMENTS.items():
+        estimator = NetworkEstimator(network.network, network.weights, device, refinement)
+        methods.append(Method(name, estimator, network, depth=False))
+    sift = GeometricEstimator(device=device)
+    methods.append(Method('SIFT', sift, sift, depth=False))
+    if has_depth:
+        # The head looks at no depth.
+        methods += [each._replace(depth=True) for each in methods[1:]]
+    return methods
+
+
+def ablate(
+    keyframe_map: KeyframeMap,
+    queries: Iterable[PosedImage],
+    methods: Sequence[Method],
+    device: str,
+) -> dict[Variant, list[Outcome]]:
+    """
+    Localize each query by every variant.
+
+    A query is described and a pair of images matched once; its estimate serves all fusions.
+
+    :return: outcomes in the order of the queries, with the stages 'match' and 'fuse'.
+    :raises MapError: if the map has no keyframes.
+    """
+    describer = DenseVlad(keyframe_map.vocabulary, device)
+    features = lru_cache(maxsize=None)(KeyframeReader(keyframe_map))
+    outcomes: dict[Variant, list[Outcome]] = {}
+    for query in queries:
+        rgb, camera = rectified(checked_rgb(query.rgb, query.camera), query.camera)
+        found, _ = keyframe_map.nearest(describer.describe(rgb), max(KEYFRAMES))
+        for method in methods:
+            # Anew each time: what a method adds to a query's features is part of its cost.
+            encoded = method.encoder.features(rgb, camera, None)
+            keyframes = [features(method.encoder, method.depth, int(i)) for i in found]
+            for k, estimates, match_s in _matched(method.estimator, encoded, keyframes):
+                seen = {int(i): each for i, each in zip(found, estimates, strict=False)}
+                for name, fusion in _fusions(k).items():
+                    about = (method.name, method.estimator.weights, method.depth, k, name)
+                    outcome = _fused(query, keyframe_map, seen, fusion, match_s)
+                    outcomes.setdefault(Variant(*about), []).append(outcome)
+    return outcomes
+
+
+class KeyframeReader:
+    """Encodes keyframes, with all that is kept of them."""
+
+    def __init__(self, keyframe_map: KeyframeMap) -> None:
+        """Read from a map."""
+        self._map = keyframe_map
+
+    def __call__(self, encoder: Estimator, depth: bool, keyframe_id: int) -> Any:
+        """Return the encoder's features, with depth or without."""
+        keyframe = self._map.keyframe(keyframe_id)
+        depth_m = keyframe.depth_m if depth else None
+        features = encoder.features(keyframe.rgb, keyframe.camera, depth_m)
+        if isinstance(features, NetworkFeatures):
+            # Computed when first asked for, and kept: no cost of the query that comes first.
+            _ = features.fine.corners
+        return features
+
+
+def _matched(
+    estimator: Estimator, query: Any, keyframes: list[Any]
+) -> Iterator[tuple[int, list, float]]:
+    """Yield for each k its estimates and their time [s]; those of a smaller k are used again."""
+    estimates, match_s = [], 0.0
+    for k in KEYFRAMES:
+        start = time.perf_counter()
+        estimates += estimator.estimate(query, keyframes[len(estimates) : k])
+        match_s += time.perf_counter() - start
+        yield k, list(estimates), match_s
+
+
+def _fusions(k: int) -> dict[str, Fuse]:
+    return {OURS: fuse, **FUSIONS} if k == COMPARED_AT else {OURS: fuse}
+
+
+def _fused(
+    query: PosedImage,
+    keyframe_map: KeyframeMap,
+    seen: dict[int, object],
+    fusion: Fuse,
+    match_s: float,
+) -> Outcome:
+    """Make one pose of what keyframes say; one that the node would not believe is none."""
+    solved = [i for i, each in seen.items() if isinstance(each, RelativePose)]
+    estimates = [KeyframeEstimate(keyframe_map.pose(i), seen[i]) for i in solved]
+    start = time.perf_counter()
+    fused = fusion(estimates) if estimates else None
+    latency_s = {'match': match_s, 'fuse': time.perf_counter() - start}
+    about = {'name': query.name, 'map_from_query': query.map_from_camera, 'latency_s': latency_s}
+    if fused is None:
+        return Outcome(**about, reason=NO_POSE)
+    keyframe_id = solved[fused.agreeing[0]]
+    map_from_keyframe = keyframe_map.pose(keyframe_id)
+    keyframe_from_query = inverse(map_from_keyframe) @ fused.map_from_query
+    if np.linalg.norm(keyframe_from_query[:3, 3]) > RelocalizerConfig().max_distance_m:
+        return Outcome(**about, reason=NO_POSE)
+    return Outcome(
+        **about,
+        estimated_map_from_query=fused.map_from_query,
+        keyframe_id=keyframe_id,
+        map_from_keyframe=map_from_keyframe,
+    )
+
+
+def figures(variant: Variant, outcomes: Sequence[Outcome]) -> dict[str, int | float | None]:
+    """
+    Sum up a variant: accuracy as in metrics.summary, wrong answers, milliseconds.
+
+    :raises ValueError: if there is no outcome.
+    """
+    result = summary(outcomes, variant.estimator, variant.weights)
+    wrong = [not each.rejected and not each.within(WRONG_M, WRONG_DEG) for each in outcomes]
+    return {
+        **{key: result[key] for key in ACCURACY},
+        'wrong': sum(wrong),
+        **{
+            f'{stage}_ms_median': median_or_none([1000 * o.latency_s[stage] for o in outcomes])
+            for stage in ('match', 'fuse')
+        },
+    }
