@@ -120,7 +120,7 @@ class FineImage:
         return resized_pixels(pixels, self.camera, self.original)
 
     def depths(self, pixels: np.ndarray) -> np.ndarray | None:
-        """Return the depth (n,) of pixels (n, 2), 0 where unknown [m]; None without depth."""
+        """Look pixels (n, 2) up: (n,), 0 where unknown [m]; None if the image has no depth."""
         if self._depth_m is None:
             return None
         height, width = self._depth_m.shape

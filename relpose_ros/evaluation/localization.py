@@ -1,9 +1,11 @@
 """Runs queries with a known pose through the relocalizer."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
-from relpose_ros.core.estimator import Matches
+from relpose_ros.core.camera import Camera
+from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, RelativePose
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer
@@ -12,6 +14,26 @@ from relpose_ros.evaluation.metrics import Outcome
 from relpose_ros.evaluation.plots import MatchPicture
 
 NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+
+
+class WithoutDepth:
+    """An estimator that is never shown a keyframe's depth."""
+
+    def __init__(self, estimator: Estimator) -> None:
+        """Stand before an estimator."""
+        self.name, self.weights = estimator.name, estimator.weights
+        self._estimator = estimator
+
+    def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
+        """Compute what depends on one image alone (see Estimator.features)."""
+        del depth_m
+        return self._estimator.features(rgb, camera, None)
+
+    def estimate(
+        self, query: Any, keyframes: Sequence[Any]
+    ) -> list[RelativePose | NoRelativePose]:
+        """Estimate every keyframe (see Estimator.estimate)."""
+        return self._estimator.estimate(query, keyframes)
 
 
 def evaluate(

@@ -6,13 +6,14 @@ For example:
 
 DATA holds public recordings in folders of their own: red_kitchen, scannet_pairs, stairs_mini,
 tum_long_office, tum_structure_notexture, hololens_lounge, icsl_corridor, kitti_clip; those that
-are missing are left out, and said to be. The network and the geometric estimator, this one with
-and without the keyframe's depth, are judged on the same pairs. OUT/figures.json is a list of rows
-{id, dataset, split, estimator, k, depth, weights, metrics}; OUT/index.html shows them.
+are missing are left out, and said to be. The network, its regression alone and the geometric
+estimator are judged on the same pairs, with and without the keyframe's depth. OUT/figures.json is
+a list of rows {id, dataset, split, estimator, k, depth, weights, metrics}; OUT/index.html shows
+them.
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 import json
 from pathlib import Path
@@ -22,9 +23,11 @@ from typing import NamedTuple
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.estimators import chosen_device, load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Relocalizer
+from relpose_ros.core.network_pose import NetworkEstimator
+from relpose_ros.core.refine import RefinementConfig
+from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.datasets.seven_scenes import read_split
-from relpose_ros.evaluation.localization import evaluate
+from relpose_ros.evaluation.localization import evaluate, WithoutDepth
 from relpose_ros.evaluation.metrics import summary
 from relpose_ros.evaluation.row_table import table, write_page
 from relpose_ros.evaluation.rows import Evaluation, Row
@@ -81,7 +84,12 @@ def run(arguments: argparse.Namespace) -> None:
     """Judge, print and write."""
     device = chosen_device(arguments.device)
     network = load_estimator('network', arguments.weights, device)
+    regression = NetworkEstimator(
+        network.network, network.weights, device, RefinementConfig(pose='regression')
+    )
     geometric = load_estimator('geometric', device=device)
+    whole = [(each, depth) for each in (network, geometric) for depth in (False, True)]
+    shown = [*whole, (regression, False)]
     present = [each for each in SETS if (arguments.data / each.folder).is_dir()]
     if not present:
         names = ', '.join(dict.fromkeys(each.folder for each in SETS))
@@ -92,12 +100,9 @@ def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'map.relmap'
         if present[0].folder == KITCHEN:
-            localized = list(
-                _localized(arguments.data / KITCHEN, path, (network, geometric), device)
-            )
+            localized = list(_localized(arguments.data / KITCHEN, path, whole, device))
         for each in present:
             protocol = replace(each.protocol, map_path=path)
-            shown = [(network, False), (geometric, True), (geometric, False)]
             evaluation = run_protocol(protocol, arguments.data / each.folder, shown, device)
             evaluations.append(_marked(evaluation) if each.trained else evaluation)
             print(f'\n{evaluations[-1].title}\n{table(evaluation.rows)}')
@@ -110,21 +115,22 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _localized(
-    folder: Path, path: Path, estimators: tuple[Estimator, ...], device: str
+    folder: Path, path: Path, shown: Sequence[tuple[Estimator, bool]], device: str
 ) -> Iterator[Row]:
     """Map the keyframes of a split and localize its queries, as the node does."""
     split = read_split(folder)
     map_keyframes(path, split.keyframes, device)
     with KeyframeMap.open(path) as keyframe_map:
-        for estimator in estimators:
-            relocalizer = Relocalizer(keyframe_map, estimator, device=device)
+        for estimator, depth in shown:
+            seeing = estimator if depth else WithoutDepth(estimator)
+            relocalizer = Relocalizer(keyframe_map, seeing, device=device)
             queries = counted(split.queries, f'Queries, {estimator.name}')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))
             result = summary(outcomes, estimator.name, estimator.weights)
             metrics = {key: value for key, value in result.items() if key not in NOT_ACCURACY}
-            depth = estimator.name == 'geometric'
+            k = RelocalizerConfig().batch
             yield Row(
-                folder.name, 'localization', estimator.name, 1, depth, estimator.weights, metrics
+                folder.name, 'localization', estimator.name, k, depth, estimator.weights, metrics
             )
 
 

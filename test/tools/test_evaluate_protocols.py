@@ -185,17 +185,22 @@ def test_figures_of_all_that_is_there(tmp_path, recording, flat, weights, capsys
     ids = [row['id'] for row in rows if row['weights'] or row['estimator'] == 'geometric']
     assert ids == [
         'red_kitchen/localization/network',
+        'red_kitchen/localization/network/keyframe depth',
+        'red_kitchen/localization/geometric',
         'red_kitchen/localization/geometric/keyframe depth',
         'red_kitchen/nearest/network',
-        'red_kitchen/nearest/geometric/keyframe depth',
+        'red_kitchen/nearest/network/keyframe depth',
         'red_kitchen/nearest/geometric',
+        'red_kitchen/nearest/geometric/keyframe depth',
+        'red_kitchen/nearest/network, regression',
         'red_kitchen/matches/network',
         'tum_long_office/trajectory/network',
         'tum_long_office/trajectory/geometric',
+        'tum_long_office/trajectory/network, regression',
     ]
     assert {row['weights'] for row in rows} == {weights[1], None}
-    assert all(row['metrics'].get('pairs') or 'paper' in row['estimator'] for row in rows[2:])
-    assert rows[1]['metrics']['within_5cm_5deg'] == 1
+    assert all(row['metrics'].get('pairs') or 'paper' in row['estimator'] for row in rows[4:])
+    assert rows[3]['metrics']['within_5cm_5deg'] == 1
     for name in ('index.html', 'red_kitchen_nearest.png', 'tum_long_office_trajectory.png'):
         assert (out / name).stat().st_size > 1000
     assert 'left out kitti_clip: it is not in' in capsys.readouterr().out
