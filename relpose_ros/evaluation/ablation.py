@@ -111,7 +111,8 @@ def ablate(
     :raises MapError: if the map has no keyframes.
     """
     describer = DenseVlad(keyframe_map.vocabulary, device)
-    features = lru_cache(maxsize=None)(KeyframeReader(keyframe_map))
+    cached = RelocalizerConfig().cached_keyframes
+    features = lru_cache(cached)(_KeyframeReader(keyframe_map))
     outcomes: dict[Variant, list[Outcome]] = {}
     for query in queries:
         rgb, camera = rectified(checked_rgb(query.rgb, query.camera), query.camera)
@@ -129,7 +130,7 @@ def ablate(
     return outcomes
 
 
-class KeyframeReader:
+class _KeyframeReader:
     """Encodes keyframes, with all that is kept of them."""
 
     def __init__(self, keyframe_map: KeyframeMap) -> None:
