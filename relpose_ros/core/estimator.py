@@ -17,6 +17,7 @@ class Reason(str, Enum):
     NO_CONSISTENT_POSE = 'no_consistent_pose'
     SCALE_UNKNOWN = 'scale_unknown'
     IMPLAUSIBLE_POSE = 'implausible_pose'
+    UNCERTAIN_POSE = 'uncertain_pose'
 
 
 @dataclass(frozen=True, slots=True)

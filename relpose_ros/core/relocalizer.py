@@ -28,6 +28,8 @@ class RelocalizerConfig:
         last.
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
+    :param max_sigma_m: a pose whose position may be further off than this, by its own standard
+        deviation along the worst axis, is rejected [m].
     :param cached_keyframes: keyframes whose features are kept in memory.
     """
 
@@ -35,6 +37,7 @@ class RelocalizerConfig:
     batch: int = field(default=5, metadata={'range': (1, 100)})
     min_similarity: float = field(default=0.0, metadata={'range': (-1.0, 1.0)})
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
+    max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
     cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
 
 
@@ -180,6 +183,10 @@ class Relocalizer:
         if distance_m > self._config.max_distance_m:
             detail = f'{distance_m:.1f} m from keyframe {keyframe_id}'
             return Rejection(Reason.IMPLAUSIBLE_POSE, detail, candidates, latency_s)
+        sigma_m = np.sqrt(np.linalg.eigvalsh(fused.covariance[:3, :3])[-1])
+        if sigma_m > self._config.max_sigma_m:
+            detail = f'known to {sigma_m:.2f} m from keyframe {keyframe_id}'
+            return Rejection(Reason.UNCERTAIN_POSE, detail, candidates, latency_s)
         return Localization(
             map_from_query=fused.map_from_query,
             covariance=fused.covariance,

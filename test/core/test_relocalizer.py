@@ -88,6 +88,19 @@ def test_a_pose_too_far_from_its_keyframe_is_rejected(keyframe_map, photograph):
     assert strict.localize(view.rgb, view.camera).reason is Reason.IMPLAUSIBLE_POSE
 
 
+def test_a_pose_that_is_not_sure_of_itself_is_rejected(keyframe_map, photograph):
+    view = photograph(0.3)
+    sure = Relocalizer(keyframe_map, GeometricEstimator()).localize(view.rgb, view.camera)
+    sigma_m = np.sqrt(np.linalg.eigvalsh(sure.covariance[:3, :3])[-1])
+    for factor, kind in ((1.01, Localization), (0.99, Rejection)):
+        config = RelocalizerConfig(max_sigma_m=factor * sigma_m)
+        result = Relocalizer(keyframe_map, GeometricEstimator(), config).localize(
+            view.rgb, view.camera
+        )
+        assert isinstance(result, kind)
+    assert result.reason is Reason.UNCERTAIN_POSE
+
+
 def test_an_image_with_lens_distortion_is_found_too(relocalizer, photograph):
     """A pinhole picture is given the distortion of a lens by the inverse of its model."""
     view = photograph(0.2)
