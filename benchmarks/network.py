@@ -5,8 +5,12 @@ import copy
 
 from kornia.feature import LoFTR
 from kornia.feature.loftr.loftr import default_cfg
+import numpy as np
 from relpose_ros.core.camera import Camera
+from relpose_ros.core.estimator import RelativePose
+from relpose_ros.core.fusion import fuse, KeyframeEstimate
 from relpose_ros.core.network_pose import network_size, NetworkEstimator
+from relpose_ros.core.refine import RefinementConfig
 from relpose_ros.core.relative_pose import RelativePoseNetwork
 from scene import HEIGHT_PX, scene, WIDTH_PX
 from timing import row
@@ -24,25 +28,57 @@ def network_rows(
 
     :param weights: their content hash; figures do not depend on them.
     """
-    estimator = NetworkEstimator(network, weights, device)
+    alone = NetworkEstimator(network, weights, device, RefinementConfig(pose='regression'))
     query = scene()
     size = network_size(CAMERA, network.config.longest_side_px)
     beside, loftr = f'kornia LoFTR forward, one pair at {size[0]}x{size[1]}', _loftr(size, device)
 
     def encode() -> object:
-        return estimator.features(query, CAMERA, None)
+        return alone.features(query, CAMERA, None)
 
     yield row('network features of a 640x480 image', device, encode, beside, loftr, repeat)
-    cached = [estimator.features(scene(seed), CAMERA, None) for seed in range(1, 6)]
+    cached = [alone.features(seen, CAMERA, None) for seen in _moved(query, KEYFRAMES[-1])]
     for count in KEYFRAMES:
         yield row(
             f'query against {count} cached keyframe{"s" * (count > 1)}',
             device,
-            lambda count=count: estimator.estimate(encode(), cached[:count]),
+            lambda count=count: alone.estimate(encode(), cached[:count]),
             beside,
             loftr,
             repeat,
         )
+    yield _refinement_row(network, weights, device, repeat)
+
+
+def _refinement_row(
+    network: RelativePoseNetwork, weights: str, device: str, repeat: int
+) -> dict[str, str | float]:
+    """Time the network with refinement and fusion beside the network alone."""
+    alone = NetworkEstimator(network, weights, device, RefinementConfig(pose='regression'))
+    whole = NetworkEstimator(network, weights, device)
+    query = scene()
+    cached = [alone.features(seen, CAMERA, None) for seen in _moved(query, KEYFRAMES[-1])]
+    for keyframe in cached:
+        _ = keyframe.fine.corners  # kept with the keyframe
+
+    def refined() -> object:
+        found = whole.estimate(whole.features(query, CAMERA, None), cached)
+        poses = [each for each in found if isinstance(each, RelativePose)]
+        return fuse([KeyframeEstimate(np.eye(4), pose) for pose in poses])
+
+    return row(
+        f'query against {len(cached)} cached keyframes, refined and fused',
+        device,
+        refined,
+        'the same by the network alone',
+        lambda: alone.estimate(alone.features(query, CAMERA, None), cached),
+        repeat,
+    )
+
+
+def _moved(rgb: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return pictures of the same place, so that there are matches as on a robot."""
+    return [np.roll(rgb, 16 * (i + 1), axis=1) for i in range(count)]
 
 
 def _loftr(size: tuple[int, int], device: str) -> Callable[[], object]:

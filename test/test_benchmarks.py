@@ -28,6 +28,7 @@ def test_rows_are_timed_beside_a_reference(tmp_path: Path):
         'network features of a 640x480 image/cpu',
         'query against 1 cached keyframe/cpu',
         'query against 5 cached keyframes/cpu',
+        'query against 5 cached keyframes, refined and fused/cpu',
         'search 1000 keyframes/cpu',
     ]
     for row in rows:
