@@ -10,7 +10,7 @@ import numpy as np
 from relpose_ros.baselines.fusion_baselines import FUSIONS
 from relpose_ros.core.camera import checked_rgb, rectified
 from relpose_ros.core.estimator import Estimator, RelativePose
-from relpose_ros.core.fusion import fuse, KeyframeEstimate
+from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometric_pose import GeometricEstimator
 from relpose_ros.core.geometry import inverse
 from relpose_ros.core.keyframe_map import KeyframeMap
@@ -182,8 +182,7 @@ def _fused(
         return Outcome(**about, reason=NO_POSE)
     keyframe_id = solved[fused.agreeing[0]]
     map_from_keyframe = keyframe_map.pose(keyframe_id)
-    keyframe_from_query = inverse(map_from_keyframe) @ fused.map_from_query
-    if np.linalg.norm(keyframe_from_query[:3, 3]) > RelocalizerConfig().max_distance_m:
+    if not _is_believed(fused, inverse(map_from_keyframe) @ fused.map_from_query):
         return Outcome(**about, reason=NO_POSE)
     return Outcome(
         **about,
@@ -191,6 +190,17 @@ def _fused(
         keyframe_id=keyframe_id,
         map_from_keyframe=map_from_keyframe,
     )
+
+
+def _is_believed(fused: FusedPose, keyframe_from_query: np.ndarray) -> bool:
+    """Say whether the relocalizer, too, would take it for a pose."""
+    config = RelocalizerConfig()
+    if np.linalg.norm(keyframe_from_query[:3, 3]) > config.max_distance_m:
+        return False
+    covariance = fused.covariance[:3, :3]
+    if np.isnan(covariance).any():
+        return True  # Baselines do not say how sure they are.
+    return bool(np.sqrt(np.linalg.eigvalsh(covariance)[-1]) <= config.max_sigma_m)
 
 
 def figures(variant: Variant, outcomes: Sequence[Outcome]) -> dict[str, int | float | None]:
