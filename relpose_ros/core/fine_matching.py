@@ -112,7 +112,7 @@ class FineImage:
         return Corners(pixels, grid.descriptors.flatten(0, 1)[winner])
 
     def places(self, cells: np.ndarray) -> np.ndarray:
-        """Return u v (n, 2) of places (n, 2) on the coarse grid, column and row [px]."""
+        """Turn column and row (n, 2) of the coarse grid into u v (n, 2) [px]."""
         return resized_pixels(cells * CELL_PX, self.coarse, self.camera)
 
     def in_original(self, pixels: np.ndarray) -> np.ndarray:

@@ -183,7 +183,7 @@ class Relocalizer:
         if distance_m > self._config.max_distance_m:
             detail = f'{distance_m:.1f} m from keyframe {keyframe_id}'
             return Rejection(Reason.IMPLAUSIBLE_POSE, detail, candidates, latency_s)
-        sigma_m = np.sqrt(np.linalg.eigvalsh(fused.covariance[:3, :3])[-1])
+        sigma_m = worst_sigma_m(fused.covariance)
         if sigma_m > self._config.max_sigma_m:
             detail = f'known to {sigma_m:.2f} m from keyframe {keyframe_id}'
             return Rejection(Reason.UNCERTAIN_POSE, detail, candidates, latency_s)
@@ -202,6 +202,18 @@ class Relocalizer:
     def _read_features(self, keyframe_id: int) -> Any:
         keyframe = self._map.keyframe(keyframe_id)
         return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
+
+
+def worst_sigma_m(covariance: np.ndarray) -> float:
+    """
+    Return the standard deviation of a position along its worst axis [m].
+
+    :param covariance: (6, 6), position first.
+    :return: NaN of one that is unknown, as some fusions leave it.
+    """
+    if not np.isfinite(covariance).all():
+        return np.nan
+    return float(np.sqrt(np.linalg.eigvalsh(covariance[:3, :3])[-1]))
 
 
 def _solved(matched: list[Matched]) -> list[tuple[int, RelativePose]]:

@@ -17,7 +17,7 @@ from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.refine import RefinementConfig
-from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig
+from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig, worst_sigma_m
 from relpose_ros.core.vlad import DenseVlad
 from relpose_ros.evaluation.metrics import median_or_none, Outcome, summary
 
@@ -197,10 +197,8 @@ def _is_believed(fused: FusedPose, keyframe_from_query: np.ndarray) -> bool:
     config = RelocalizerConfig()
     if np.linalg.norm(keyframe_from_query[:3, 3]) > config.max_distance_m:
         return False
-    covariance = fused.covariance[:3, :3]
-    if np.isnan(covariance).any():
-        return True  # Baselines do not say how sure they are.
-    return bool(np.sqrt(np.linalg.eigvalsh(covariance)[-1]) <= config.max_sigma_m)
+    # A covariance that another fusion leaves unknown refuses nothing.
+    return not worst_sigma_m(fused.covariance) > config.max_sigma_m
 
 
 def figures(variant: Variant, outcomes: Sequence[Outcome]) -> dict[str, int | float | None]:
