@@ -112,6 +112,19 @@ def resized_pixels(pixels: np.ndarray, source: Camera, target: Camera) -> np.nda
     return (pixels + 0.5) * scale - 0.5
 
 
+def depth_at(depth_m: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """
+    Return the depth of the nearest pixel.
+
+    :param depth_m: (H, W) [m], 0 where unknown.
+    :param pixels: (n, 2), u v [px]; those outside count as on the edge.
+    :return: (n,) float64 [m].
+    """
+    u, v = np.rint(pixels).astype(np.int64).T
+    height, width = depth_m.shape
+    return depth_m[v.clip(0, height - 1), u.clip(0, width - 1)].astype(np.float64)
+
+
 def checked_rgb(rgb: np.ndarray, camera: Camera) -> np.ndarray:
     """
     Return the image if it is what the method expects.

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import cv2
 import numpy as np
-from relpose_ros.core.camera import Camera, resized_pixels
+from relpose_ros.core.camera import Camera, depth_at, resized_pixels
 from relpose_ros.core.dense_sift import dense_root_sift, grid_px
 from relpose_ros.core.matcher import CELL_PX
 import torch
@@ -123,9 +123,7 @@ class FineImage:
         """Look pixels (n, 2) up: (n,), 0 where unknown [m]; None if the image has no depth."""
         if self._depth_m is None:
             return None
-        height, width = self._depth_m.shape
-        u, v = np.rint(self.in_original(pixels)).astype(int).T
-        return self._depth_m[v.clip(0, height - 1), u.clip(0, width - 1)].astype(np.float64)
+        return depth_at(self._depth_m, self.in_original(pixels))
 
     def _described(self) -> DescriptorGrid:
         height, width = self._grey.shape

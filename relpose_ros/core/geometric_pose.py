@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from relpose_ros.core.camera import Camera
+from relpose_ros.core.camera import Camera, depth_at
 from relpose_ros.core.estimator import NoRelativePose, RelativePose
 from relpose_ros.core.pair_geometry import PairMatches, solve_pair
 import torch
@@ -71,7 +71,7 @@ class GeometricEstimator:
         pixels = np.array([k.pt for k in keypoints], np.float64).reshape(-1, 2)
         descriptors = torch.from_numpy(sift).to(self._device)
         descriptors = (descriptors / descriptors.sum(1, keepdim=True).clamp(min=1e-12)).sqrt()
-        depth = None if depth_m is None else _sampled(depth_m, pixels)
+        depth = None if depth_m is None else depth_at(depth_m, pixels)
         return KeypointFeatures(pixels, descriptors, depth, camera)
 
     def estimate(
@@ -111,10 +111,3 @@ def mutual_matches(
     keep = mutual & (distance[:, 0] < max_ratio**2 * distance[:, 1])
     i = torch.nonzero(keep).ravel()
     return i.cpu().numpy(), nearest[i, 0].cpu().numpy()
-
-
-def _sampled(depth_m: np.ndarray, pixels: np.ndarray) -> np.ndarray:
-    """Return the depth of the nearest pixel for (n, 2) u v."""
-    u, v = np.rint(pixels).astype(np.int64).T
-    height, width = depth_m.shape
-    return depth_m[v.clip(0, height - 1), u.clip(0, width - 1)].astype(np.float64)
