@@ -9,7 +9,7 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import RelativePose
 from relpose_ros.core.fusion import fuse, KeyframeEstimate
-from relpose_ros.core.network_pose import network_size, NetworkEstimator
+from relpose_ros.core.network_pose import network_size, NetworkEstimator, NetworkFeatures
 from relpose_ros.core.refine import RefinementConfig
 from relpose_ros.core.relative_pose import RelativePoseNetwork
 from scene import HEIGHT_PX, scene, WIDTH_PX
@@ -47,17 +47,19 @@ def network_rows(
             loftr,
             repeat,
         )
-    yield _refinement_row(network, weights, device, repeat)
+    whole = NetworkEstimator(network, weights, device)
+    yield _refinement_row(whole, alone, query, cached, device, repeat)
 
 
 def _refinement_row(
-    network: RelativePoseNetwork, weights: str, device: str, repeat: int
+    whole: NetworkEstimator,
+    alone: NetworkEstimator,
+    query: np.ndarray,
+    cached: list[NetworkFeatures],
+    device: str,
+    repeat: int,
 ) -> dict[str, str | float]:
     """Time the network with refinement and fusion beside the network alone."""
-    alone = NetworkEstimator(network, weights, device, RefinementConfig(pose='regression'))
-    whole = NetworkEstimator(network, weights, device)
-    query = scene()
-    cached = [alone.features(seen, CAMERA, None) for seen in _moved(query, KEYFRAMES[-1])]
     for keyframe in cached:
         _ = keyframe.fine.corners  # kept with the keyframe
 
