@@ -9,9 +9,9 @@ import sqlite3
 from typing import Any
 
 import numpy as np
-from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets import image_messages
+from relpose_ros.datasets.pose_messages import frame_of, rigid_from_message, stamp_of
 from relpose_ros.datasets.pose_track import FrameTree, PoseTrack
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
@@ -80,7 +80,7 @@ class BagImages:
             if depth_topic is not None:
                 self._check_topic(reader, depth_topic, DEPTH_IMAGES)
             self._info = next(_messages(reader, camera_info_topic))
-            self._camera_frame = _frame_id(next(_messages(reader, image_topic)))
+            self._camera_frame = frame_of(next(_messages(reader, image_topic)))
             self._tree = _read_tf(reader, max_gap_s)
             if pose_topic is not None:
                 self._check_topic(reader, pose_topic, POSES)
@@ -120,7 +120,7 @@ class BagImages:
 
     def _posed(self, message: Any, info: Any, depths: '_NearestDepth') -> PosedImage:
         """Decode an image; raise ValueError with the reason if it cannot be used."""
-        stamp_ns = _stamp_ns(message)
+        stamp_ns = stamp_of(message)
         depth = depths.at(stamp_ns)
         map_from_camera = self._tree.at(self.map_frame, self._camera_frame, stamp_ns)
         if map_from_camera is None:
@@ -145,9 +145,11 @@ class BagImages:
         samples = []
         for message in _messages(reader, topic):
             child = getattr(message, 'child_frame_id', '')
-            self.map_frame = _frame_id(message)
+            self.map_frame = frame_of(message)
             pose = message.pose if hasattr(message.pose, 'position') else message.pose.pose
-            samples.append((_stamp_ns(message), _transform(pose.position, pose.orientation)))
+            samples.append(
+                (stamp_of(message), rigid_from_message(pose.position, pose.orientation))
+            )
         pose_frame = pose_frame or child.lstrip('/') or self._camera_frame
         self._tree.add(self.map_frame, pose_frame, _track(samples, max_gap_s))
 
@@ -194,11 +196,11 @@ class _NearestDepth:
 
     def at(self, stamp_ns: int) -> Any | None:
         """Return the depth message nearest in time, if it is near enough [ns]."""
-        while self._after is not None and _stamp_ns(self._after) <= stamp_ns:
+        while self._after is not None and stamp_of(self._after) <= stamp_ns:
             self._before, self._after = self._after, next(self._messages, None)
         near = [message for message in (self._before, self._after) if message is not None]
-        nearest = min(near, key=lambda m: abs(_stamp_ns(m) - stamp_ns), default=None)
-        if nearest is None or abs(_stamp_ns(nearest) - stamp_ns) > DEPTH_TOLERANCE_NS:
+        nearest = min(near, key=lambda m: abs(stamp_of(m) - stamp_ns), default=None)
+        if nearest is None or abs(stamp_of(nearest) - stamp_ns) > DEPTH_TOLERANCE_NS:
             return None
         return nearest
 
@@ -217,16 +219,16 @@ def _read_tf(reader: AnyReader, max_gap_s: float) -> FrameTree:
     moving: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = defaultdict(list)
     for message in _messages(reader, '/tf'):
         for each in message.transforms:
-            sample = _transform(each.transform.translation, each.transform.rotation)
-            frames = (_frame_id(each), each.child_frame_id.lstrip('/'))
-            moving[frames].append((_stamp_ns(each), sample))
+            sample = rigid_from_message(each.transform.translation, each.transform.rotation)
+            frames = (frame_of(each), each.child_frame_id.lstrip('/'))
+            moving[frames].append((stamp_of(each), sample))
     for (parent, child), samples in moving.items():
         tree.add(parent, child, _track(samples, max_gap_s))
     for message in _messages(reader, '/tf_static'):
         for each in message.transforms:
-            fixed = _transform(each.transform.translation, each.transform.rotation)
+            fixed = rigid_from_message(each.transform.translation, each.transform.rotation)
             if fixed is not None:
-                tree.add(_frame_id(each), each.child_frame_id.lstrip('/'), fixed)
+                tree.add(frame_of(each), each.child_frame_id.lstrip('/'), fixed)
     return tree
 
 
@@ -234,20 +236,3 @@ def _track(samples: list[tuple[int, np.ndarray | None]], max_gap_s: float) -> Po
     """Build a track of the samples that are rigid transforms."""
     valid = [sample for sample in samples if sample[1] is not None]
     return PoseTrack([stamp for stamp, _ in valid], [pose for _, pose in valid], max_gap_s)
-
-
-def _transform(translation: Any, rotation: Any) -> np.ndarray | None:
-    """Convert a position and a quaternion message; None if they are no rigid transform."""
-    t = np.array([translation.x, translation.y, translation.z])
-    quat_xyzw = np.array([rotation.x, rotation.y, rotation.z, rotation.w])
-    if not (np.isfinite(t).all() and np.isfinite(quat_xyzw).all() and np.any(quat_xyzw)):
-        return None
-    return transform(rotation_from_quaternion(quat_xyzw), t)
-
-
-def _frame_id(message: Any) -> str:
-    return message.header.frame_id.lstrip('/')
-
-
-def _stamp_ns(message: Any) -> int:
-    return message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec

@@ -69,3 +69,30 @@ def test_a_loop_of_frames_ends() -> None:
     tree.add('a', 'b', np.eye(4))
     tree.add('b', 'a', np.eye(4))
     assert not tree.connects('a', 'c')
+
+
+def test_motion_is_continued_within_the_limit() -> None:
+    stamps_ns = [START_NS, START_NS + SECOND_NS // 10, START_NS + SECOND_NS // 5]
+    poses = [yawed(9, 0), yawed(1, 0.4), yawed(2, 0.6)]
+    track = PoseTrack(stamps_ns, poses, max_extrapolation_s=0.1)
+    pose = track.at(stamps_ns[-1] + SECOND_NS // 20)
+    np.testing.assert_allclose(pose, yawed(2.5, 0.7), atol=1e-9)
+    assert track.at(stamps_ns[-1] + SECOND_NS // 10 + 1) is None
+    assert track.at(stamps_ns[0] - 1) is None
+
+
+def test_motion_that_is_not_known_long_enough_is_not_continued() -> None:
+    single = PoseTrack([START_NS], [yawed(0, 0)], max_extrapolation_s=0.1)
+    gap = PoseTrack([0, 10 * SECOND_NS], [yawed(0, 0), yawed(1, 0)], max_extrapolation_s=0.1)
+    assert single.at(START_NS + 1) is None
+    assert gap.at(10 * SECOND_NS + 1) is None
+
+
+def test_poses_can_be_added_and_forgotten() -> None:
+    track = PoseTrack([100, 200], [yawed(1, 0), yawed(2, 0)])
+    track.add(300, yawed(3, 0))
+    track.add(300, yawed(9, 0))
+    assert (track.begin_ns, track.end_ns) == (100, 300)
+    np.testing.assert_allclose(track.at(250), yawed(2.5, 0), atol=1e-12)
+    track.forget_before(200)
+    assert track.begin_ns == 200 and track.at(150) is None
