@@ -290,8 +290,10 @@ class KeyframeMap:
     def _checked_vocabulary(self) -> Vocabulary:
         version = self.manifest.get('schema_version')
         if version != str(SCHEMA_VERSION):
+            # Version 1 is the first. Whatever comes after it brings the way from it to there.
             raise MapError(
-                f'{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}'
+                f'{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}; '
+                'update relpose_ros, or build the map again'
             )
         try:
             vocabulary = Vocabulary.from_bytes(self._query('SELECT data FROM vocabulary')[0][0])

@@ -1,12 +1,14 @@
 """Options that several commands share."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 import sys
 
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.estimators import chosen_device, DEVICES, ESTIMATORS, load_estimator
 from relpose_ros.core.network_pose import NetworkEstimator, untrained_network
+from relpose_ros.datasets.text_files import rigid_from_quaternion
 
 UNTRAINED = 'untrained'
 
@@ -49,6 +51,42 @@ def estimator_from(arguments: argparse.Namespace) -> tuple[Estimator, str]:
         print('The weights are UNTRAINED: the poses mean nothing.', file=sys.stderr)
         return NetworkEstimator(untrained_network(), UNTRAINED, device), device
     return load_estimator(arguments.estimator, arguments.weights, device), device
+
+
+def add_transform(parser: argparse.ArgumentParser, name: str, meaning: str) -> None:
+    """Add an option that takes a (4, 4) transform; None without it."""
+    parser.add_argument(
+        name,
+        action=_Transform,
+        nargs=7,
+        metavar=('X', 'Y', 'Z', 'QX', 'QY', 'QZ', 'QW'),
+        help=f'{meaning} [m, quaternion]',
+    )
+
+
+class _Transform(argparse.Action):
+    """Takes seven numbers for a rigid transform."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Sequence[str],
+        option: str | None = None,
+    ) -> None:
+        value = rigid_from_quaternion((values[6], *values[3:6]), values[:3])
+        if value is None:
+            parser.error(f'{option}: {" ".join(values)}: no position and unit quaternion')
+        setattr(namespace, self.dest, value)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """Add --overwrite."""
+    parser.add_argument(
+        '--overwrite',
+        action='store_true',
+        help='replace the map file if it is there; until the new one is whole the old one stays',
+    )
 
 
 def existing_folder(text: str) -> Path:

@@ -1,0 +1,73 @@
+r"""
+Write a map anew without some keyframes, or in another frame.
+
+For example:
+  relpose_ros edit-map office.relmap better.relmap --drop 17,40-52
+  relpose_ros edit-map office.relmap aligned.relmap --map-frame floor_2 \
+      --new-from-map 1.20 -0.35 0 0 0 0.7071 0.7071
+
+Images and descriptors are copied as they are and keyframes keep their ids. The new file appears
+under its name when all of it is there; the old one is only read. With --overwrite both may be one.
+"""
+
+import argparse
+from pathlib import Path
+import re
+
+from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.map_editing import edit_map
+from relpose_ros.tools.options import add_overwrite, add_transform
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument('map', type=Path, help='map file')
+    parser.add_argument('new', type=Path, help='map file to write')
+    parser.add_argument(
+        '--drop',
+        type=_ids,
+        default=frozenset(),
+        metavar='IDS',
+        help='leave these keyframes out, for example 3,7-12',
+    )
+    parser.add_argument(
+        '--map-frame', metavar='NAME', help='name of the frame (default: as it is)'
+    )
+    add_transform(
+        parser,
+        '--new-from-map',
+        'move all poses by this transform, the pose of the old frame in the new one',
+    )
+    add_overwrite(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Write the map."""
+    if not (arguments.drop or arguments.map_frame or arguments.new_from_map is not None):
+        raise ValueError('nothing to change: give --drop, --map-frame or --new-from-map')
+    edit_map(
+        arguments.new,
+        arguments.map,
+        arguments.drop,
+        arguments.map_frame,
+        arguments.new_from_map,
+        arguments.overwrite,
+    )
+    with KeyframeMap.open(arguments.new) as new:
+        print(f"{arguments.new}: {len(new)} keyframes in frame '{new.map_frame}'")
+
+
+def _ids(text: str) -> frozenset[int]:
+    """
+    Read ids and ranges of ids.
+
+    :raises ArgumentTypeError: if it is something else.
+    """
+    ids = set()
+    for word in text.split(','):
+        found = re.fullmatch(r'(\d+)(?:-(\d+))?', word.strip())
+        if not found:
+            raise argparse.ArgumentTypeError(f"'{word}' is no id or range such as 7-12")
+        first, last = int(found[1]), int(found[2] or found[1])
+        ids.update(range(first, last + 1))
+    return frozenset(ids)

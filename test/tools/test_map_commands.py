@@ -1,0 +1,62 @@
+"""Commands on maps that are there, as users type them."""
+
+import numpy as np
+import pytest
+from relpose_ros.__main__ import main
+from relpose_ros.core.keyframe_map import KeyframeMap
+
+
+def run(*arguments) -> int:
+    """Run a command in this process; return the exit code."""
+    try:
+        return main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return end.code
+
+
+def test_edit_map(tmp_path, wall_map, capsys):
+    path = tmp_path / 'new.relmap'
+    turned = ('--new-from-map', 1, '-2', 0, 0, 0, -0.7071, 0.7071)
+    assert run('edit-map', wall_map, path, '--drop', '2,4-5', '--map-frame', 'hall', *turned) == 0
+    assert capsys.readouterr().out == f"{path}: 2 keyframes in frame 'hall'\n"
+    with KeyframeMap.open(path) as new, KeyframeMap.open(wall_map) as old:
+        assert new.ids == [1, 3]
+        x, y, z = old.pose(3)[:3, 3]
+        np.testing.assert_allclose(new.pose(3)[:3, 3], (1 + y, -2 - x, z), atol=1e-3)
+
+
+def test_merge_maps(tmp_path, wall_map, capsys):
+    path = tmp_path / 'both.relmap'
+    assert run('merge-maps', path, wall_map, wall_map) == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
+        f"{path}: 10 keyframes in frame 'map'",
+        f'ids of {wall_map}: 5 is added to each',
+    ]
+
+
+def test_merged_maps_that_are_described_anew_are_whitened_together(tmp_path, wall_map):
+    path = tmp_path / 'both.relmap'
+    assert run('merge-maps', path, wall_map, wall_map, '--describe-anew') == 0
+    with KeyframeMap.open(path) as both, KeyframeMap.open(wall_map) as old:
+        assert both.vocabulary.identity != old.vocabulary.identity
+        assert both.vocabulary.projection is not None
+        assert len(both) == 10
+
+
+@pytest.mark.parametrize(
+    ('options', 'words'),
+    [
+        ((), 'nothing to change'),
+        (('--drop', '3,x'), "'x' is no id or range"),
+        (('--drop', '3-'), "'3-' is no id or range"),
+        (('--drop', '77'), 'has no keyframe 77'),
+        (('--new-from-map', 0, 0, 0, 0, 0, 0, 3), 'no position and unit quaternion'),
+        (('--new-from-map', 0, 0, 0, 0, 0, 'a', 1), 'no position and unit quaternion'),
+    ],
+)
+def test_edit_map_says_in_one_line_what_is_wrong(tmp_path, wall_map, options, words, capsys):
+    assert run('edit-map', wall_map, tmp_path / 'new.relmap', *options) in (1, 2)
+    printed = capsys.readouterr()
+    assert words in printed.err and printed.err.count('\n') == 1
+    assert printed.out == '' and not any(tmp_path.iterdir())
