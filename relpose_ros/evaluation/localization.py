@@ -10,8 +10,8 @@ from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer
 from relpose_ros.evaluation.covisibility import shared_view
+from relpose_ros.evaluation.match_picture import MatchPicture
 from relpose_ros.evaluation.metrics import Outcome
-from relpose_ros.evaluation.plots import MatchPicture
 
 NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 from relpose_ros.evaluation import page, plots
+from relpose_ros.evaluation.match_picture import draw_matches, MatchPicture
 from relpose_ros.evaluation.metrics import Outcome, readable, undefined_directions
-from relpose_ros.evaluation.plots import MatchPicture
 
 PAGE, OVERVIEW = 'index.html', 'overview.png'
 OVERVIEW_MATCHES = 3
@@ -67,7 +67,7 @@ def _overview(
     plots.plot_error_curves(*curves.subplots(1, 2, sharey=True), outcomes)
     if matches:
         for axes, match in zip(np.ravel(rest[0].subplots(1, len(matches))), matches, strict=True):
-            axes.imshow(plots.draw_matches(match))
+            axes.imshow(draw_matches(match))
             axes.set_title(textwrap.fill(match.title, TITLE_WIDTH), loc='left', fontsize='medium')
             axes.axis('off')
     return page.png(figure)
@@ -123,7 +123,7 @@ def _note(outcomes: Sequence[Outcome]) -> str:
 def _gallery(matches: Sequence[MatchPicture]) -> str:
     figures = []
     for match in matches:
-        bgr = cv2.cvtColor(plots.draw_matches(match), cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(draw_matches(match), cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, 85))[1]
         caption = f'<figcaption>{escape(match.title)}</figcaption>'
         figures.append(f'<figure>{page.image("jpeg", jpeg.tobytes())}{caption}</figure>')

@@ -52,6 +52,7 @@ def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
     if isinstance(result, Rejection):
         return Report(DiagnosticStatus.WARN, result.reason.value, result.detail, values)
     values['keyframe_id'] = str(result.keyframe_id)
+    values['agreeing'] = ', '.join(map(str, result.agreeing_ids))
     values['inliers'] = str(len(result.matches.pixels_query))
     detail = f'{values["inliers"]} consistent matches with keyframe {result.keyframe_id}'
     return Report(DiagnosticStatus.OK, ACCEPTED, detail, values)

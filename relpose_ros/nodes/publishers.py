@@ -1,32 +1,20 @@
 """The node's outputs: what it publishes of a result, and where."""
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
-import numpy as np
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from relpose_ros.core.camera import Camera, rectified
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.relocalizer import Localization
 from relpose_ros.nodes.conversions import (
-    image_message,
     pose_stamped,
     pose_with_covariance,
     transform_stamped,
 )
-from relpose_ros.nodes.diagnostics import Report, status
-from relpose_ros.nodes.visualization import (
-    debug_image,
-    frustum_marker,
-    KEYFRAME_COLOUR,
-    MATCHED_COLOUR,
-)
-from sensor_msgs.msg import Image
+from relpose_ros.nodes.diagnostics import NO_INPUT, Report, status
+from relpose_ros.nodes.scene import LATCHED, Scene
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
-from visualization_msgs.msg import Marker, MarkerArray
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DEPTH = 10
 
 
@@ -45,18 +33,14 @@ class Publishers:
         """
         self._node, self._map, self._identity = node, keyframe_map, identity
         self._tf_mode = tf_mode
-        frusta = self._frusta('keyframes', keyframe_map.ids)
+        self.scene = Scene(node, keyframe_map)
         self._keyframe_transforms: dict[int, TransformStamped] = {}
         self._relative_pose = node.create_publisher(PoseStamped, '~/relative_pose', DEPTH)
         self._pose = node.create_publisher(PoseWithCovarianceStamped, '~/pose', DEPTH)
         self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', DEPTH)
-        self._debug_image = node.create_publisher(Image, '~/debug_image', 1)
-        self._markers = node.create_publisher(MarkerArray, '~/markers', LATCHED)
-        self._matched_keyframe = node.create_publisher(Marker, '~/matched_keyframe', LATCHED)
         # tf2_ros' broadcasters do no more than this, and are not everywhere rclpy is.
         self._tf = node.create_publisher(TFMessage, '/tf', 100)
         self._tf_static = node.create_publisher(TFMessage, '/tf_static', LATCHED)
-        self._markers.publish(MarkerArray(markers=[frusta]))
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -64,13 +48,11 @@ class Publishers:
             self._relative_pose,
             self._pose,
             self._diagnostics,
-            self._debug_image,
-            self._markers,
-            self._matched_keyframe,
             self._tf,
             self._tf_static,
         ):
             self._node.destroy_publisher(publisher)
+        self.scene.destroy()
 
     def publish_localization(self, result: Localization, header: Header, stamp_ns: int) -> None:
         """
@@ -83,14 +65,12 @@ class Publishers:
         keyframe_frame = f'keyframe_{result.keyframe_id}'
         map_frame = self._map.map_frame
         map_from_keyframe = self._map.pose(result.keyframe_id)
-        frustum = self._frusta('matched_keyframe', [result.keyframe_id])
         self._relative_pose.publish(
             pose_stamped(keyframe_frame, stamp_ns, result.keyframe_from_query)
         )
         self._pose.publish(
             pose_with_covariance(map_frame, stamp_ns, result.map_from_query, result.covariance)
         )
-        self._matched_keyframe.publish(frustum)
         if self._tf_mode == 'none':
             return
         if result.keyframe_id not in self._keyframe_transforms:
@@ -105,33 +85,6 @@ class Publishers:
         moving = transform_stamped(keyframe_frame, child, stamp_ns, result.keyframe_from_query)
         self._tf.publish(TFMessage(transforms=[moving]))
 
-    def publish_debug_image(
-        self,
-        result: Localization | Rejection,
-        rgb: np.ndarray,
-        camera: Camera,
-        header: Header,
-        stamp_ns: int,
-    ) -> None:
-        """
-        Publish the picture of a result, if somebody looks at it.
-
-        :param rgb: (H, W, 3) uint8, the query as it came.
-        :param camera: its camera, with distortion.
-        :param header: the image's.
-        :param stamp_ns: the image's stamp [ns].
-        :raises MapError: if the map cannot be read.
-        """
-        if not self._debug_image.get_subscription_count():
-            return
-        keyframe = None
-        if isinstance(result, Localization):
-            keyframe = self._map.keyframe(result.keyframe_id)
-        elif result.candidates:
-            keyframe = self._map.keyframe(result.candidates[0].keyframe_id)
-        picture = debug_image(rectified(rgb, camera)[0], result, keyframe)
-        self._debug_image.publish(image_message(picture, header.frame_id, stamp_ns))
-
     def publish_report(self, report: Report) -> None:
         """Publish a diagnostic status; its header has the time of publishing."""
         msg = DiagnosticArray()
@@ -139,8 +92,5 @@ class Publishers:
         name = self._node.get_fully_qualified_name().lstrip('/')
         msg.status = [status(name, report, self._identity)]
         self._diagnostics.publish(msg)
-
-    def _frusta(self, namespace: str, keyframe_ids: list[int]) -> Marker:
-        cameras = [(self._map.pose(each), self._map.camera(each)) for each in keyframe_ids]
-        colour = KEYFRAME_COLOUR if namespace == 'keyframes' else MATCHED_COLOUR
-        return frustum_marker(self._map.map_frame, namespace, cameras, colour)
+        if report.result == NO_INPUT or report.level == DiagnosticStatus.ERROR:
+            self.scene.clear_result()

@@ -166,7 +166,7 @@ class RelocalizerNode(LifecycleNode):
         """Publish all but the report, which is returned."""
         result = self._relocalizer.localize(rgb, camera)
         # First, as it reads the map: an image whose report is an error has no pose.
-        self._outputs.publish_debug_image(result, rgb, camera, header, image_stamp_ns)
+        self._outputs.scene.show_result(result, rgb, camera, header)
         if isinstance(result, Localization):
             self._outputs.publish_localization(result, header, image_stamp_ns)
         return report_of(result, image_stamp_ns)

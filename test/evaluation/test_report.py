@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from relpose_ros.core.geometry import transform
 from relpose_ros.evaluation import plots
+from relpose_ros.evaluation.match_picture import draw_matches, GAP_PX, MatchPicture
 from relpose_ros.evaluation.metrics import Outcome, summary
-from relpose_ros.evaluation.plots import draw_matches, MatchPicture, plane_from_above
+from relpose_ros.evaluation.plots import plane_from_above
 from relpose_ros.evaluation.report import write_report
 from scipy.spatial.transform import Rotation
 
@@ -105,8 +106,8 @@ def test_error_curve_ends_at_the_share_that_was_answered() -> None:
 
 def test_matches_are_drawn_where_they_are() -> None:
     canvas = draw_matches(picture(), height_px=48)
-    assert canvas.shape == (48, 64 + plots.GAP_PX + 64, 3)
-    expected = [(10, 10), (40, 30), (64 + plots.GAP_PX + 12, 12), (64 + plots.GAP_PX + 42, 32)]
+    assert canvas.shape == (48, 64 + GAP_PX + 64, 3)
+    expected = [(10, 10), (40, 30), (64 + GAP_PX + 12, 12), (64 + GAP_PX + 42, 32)]
     for u, v in expected:
         assert np.ptp(canvas[v, u].astype(int)) > 50
     np.testing.assert_array_equal(canvas[45, 5], 90)

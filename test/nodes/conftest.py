@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 import math
 import os
-from pathlib import Path
+from pathlib import Path as FilePath
 import signal
 import subprocess
 import sys
@@ -13,6 +13,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
+from nav_msgs.msg import Path
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
@@ -21,9 +22,9 @@ from relpose_ros.core.camera import Camera
 from relpose_ros.nodes.conversions import camera_info_message, image_message, stamp_ns
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
-from visualization_msgs.msg import Marker, MarkerArray
+from visualization_msgs.msg import MarkerArray
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = FilePath(__file__).parents[2]
 NODES = 'relpose_ros.nodes'
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 TIMEOUT_S = 100.0  # only what fails takes so long, however slow the machine
@@ -32,7 +33,8 @@ TOPICS = {
     '/relocalizer/pose': (PoseWithCovarianceStamped, 100),
     '/relocalizer/relative_pose': (PoseStamped, 100),
     '/relocalizer/markers': (MarkerArray, LATCHED),
-    '/relocalizer/matched_keyframe': (Marker, LATCHED),
+    '/relocalizer/result_markers': (MarkerArray, LATCHED),
+    '/relocalizer/path': (Path, 100),
     '/tf': (TFMessage, 100),
     '/tf_static': (TFMessage, LATCHED),
     # The last: a relocalizer whose diagnostics arrive knows the listeners before it, too.
@@ -187,7 +189,7 @@ def rig(ros: None) -> Iterator[Rig]:
 
 
 @pytest.fixture(scope='module')
-def relocalizer(wall_map: Path) -> Iterator[subprocess.Popen]:
+def relocalizer(wall_map: FilePath) -> Iterator[subprocess.Popen]:
     """Run a relocalizer on the wall for the tests of a module; it must survive them all."""
     process = started('relocalizer_node', '-p', f'map_path:={wall_map}', *GEOMETRIC)
     yield process

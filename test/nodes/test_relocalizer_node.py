@@ -4,6 +4,7 @@ from pathlib import Path
 import subprocess
 import time
 
+from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
@@ -17,8 +18,10 @@ from relpose_ros.core.geometry import (
     transform,
 )
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.evaluation.match_picture import GAP_PX
 from relpose_ros.nodes.conversions import stamp_ns
 from sensor_msgs.msg import Image
+from visualization_msgs.msg import Marker
 
 CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
 
@@ -105,15 +108,81 @@ def test_only_matched_keyframes_on_tf_static(rig, relocalizer, photograph):
     assert len(frames()) == len(set(frames())) < 5
 
 
+def shown(rig) -> dict[str, int]:
+    """Return the number of points of each marker that the last result left in rviz."""
+    clear, *markers = rig.heard['/relocalizer/result_markers'][-1].markers
+    assert clear.action == Marker.DELETEALL
+    return {each.ns: len(each.points) for each in markers}
+
+
 def test_markers(rig, relocalizer, photograph):
-    """The whole map is one marker of lines; the matched keyframe another."""
-    rig.report_of(*rig.image(photograph(0.0)))
-    markers = rig.until(lambda: rig.heard['/relocalizer/markers'])[-1].markers
-    assert len(markers) == 1
-    assert len(markers[0].points) == 5 * 16  # 8 lines each
-    matched = rig.until(lambda: rig.heard['/relocalizer/matched_keyframe'])[-1]
-    assert len(matched.points) == 16
-    assert matched.header.frame_id == 'map'
+    """The map is sent once as one marker; each result takes the place of the one before."""
+    view = photograph(0.0)
+    report = rig.report_of(*rig.image(view))
+    agreeing = report['agreeing'].split(', ')
+    assert report['keyframe_id'] == agreeing[0]
+    rig.until(lambda: 'query' in shown(rig))
+    frustum = 16  # points: 8 lines
+    assert shown(rig) == {
+        'candidates': 5 * frustum,
+        'agreeing': len(agreeing) * frustum,
+        'rays': 2 * len(agreeing),
+        'query': frustum,
+    }
+    markers = {each.ns: each for each in rig.heard['/relocalizer/result_markers'][-1].markers}
+    assert len({(c.r, c.g, c.b) for c in markers['candidates'].colors}) > 1
+    first = markers['query'].points[0]
+    assert np.allclose((first.x, first.y, first.z), view.map_from_camera[:3, 3], atol=0.01)
+    for heard in (rig.heard['/relocalizer/markers'][-1].markers, markers.values()):
+        assert {each.header.frame_id for each in heard} == {'map'}
+
+    rig.report_of(*rig.image(photograph(0.2, seed=1)))
+    rig.until(lambda: 'query' not in shown(rig))
+    assert shown(rig) == {'candidates': 5 * frustum}
+    maps = rig.until(lambda: rig.heard['/relocalizer/markers'])
+    assert len(maps) == 1
+    assert [(each.ns, len(each.points)) for each in maps[0].markers] == [
+        ('', 0),
+        ('keyframes', 5 * frustum),
+    ]
+
+
+def test_nothing_stays_after_an_error(rig, relocalizer, photograph):
+    """An image that cannot be used leaves the map alone."""
+    msg, info = rig.image(photograph(0.0))
+    rig.report_of(msg, info)
+    rig.until(lambda: 'query' in shown(rig))
+    broken, info = rig.image(photograph(0.0))
+    broken.step = 1
+    assert rig.report_of(broken, info)['result'] == 'bad_input'
+    rig.until(lambda: shown(rig) == {})
+
+
+def test_path(rig, relocalizer, photograph):
+    """The path has the accepted poses, and begins anew where stamps jump back."""
+
+    def path() -> list[int]:
+        messages = rig.heard['/relocalizer/path']
+        return [stamp_ns(each.header.stamp) for each in messages[-1].poses] if messages else []
+
+    stamps = []
+    for x in (-0.2, 0.0, 0.2):
+        msg, info = rig.image(photograph(x))
+        rig.report_of(msg, info)
+        stamps.append(stamp_ns(msg.header.stamp))
+    rig.until(lambda: path()[-3:] == stamps)
+    last = rig.heard['/relocalizer/path'][-1]
+    assert last.header.frame_id == last.poses[-1].header.frame_id == 'map'
+    assert abs(last.poses[-1].pose.position.x - 0.2) < 0.01
+    foreign, info = rig.image(photograph(0.2, seed=1))
+    rig.report_of(foreign, info)
+    early, info = rig.image(photograph(0.1))
+    early.header.stamp = Time(sec=7)
+    rig.report_of(early, info)
+    rig.until(lambda: path() == [7_000_000_000])
+    later, info = rig.image(photograph(0.1))
+    rig.report_of(later, info)
+    rig.until(lambda: path() == [7_000_000_000, stamp_ns(later.header.stamp)])
 
 
 def test_foreign_image(rig, relocalizer, photograph):
@@ -141,7 +210,7 @@ def test_debug_image(rig, relocalizer, photograph):
         msg, info = rig.image(photograph(0.2, seed=seed))
         rig.report_of(msg, info)
         rig.until(lambda msg=msg: pictures and pictures[-1].header.stamp == msg.header.stamp)
-        assert pictures[-1].width == 2 * 480
+        assert pictures[-1].width == 2 * 480 + GAP_PX
     rig.node.destroy_subscription(subscription)
 
 
