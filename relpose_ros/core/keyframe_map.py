@@ -1,6 +1,6 @@
 """The map: posed keyframes and their descriptors in one SQLite file, searched with FAISS."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 import sqlite3
@@ -63,12 +63,19 @@ class KeyframeMap:
         self.vocabulary = self._checked_vocabulary()
 
     @classmethod
-    def create(cls, path: Path, vocabulary: Vocabulary, map_frame: str = 'map') -> 'KeyframeMap':
+    def create(
+        cls,
+        path: Path,
+        vocabulary: Vocabulary,
+        map_frame: str = 'map',
+        notes: Mapping[str, str] | None = None,
+    ) -> 'KeyframeMap':
         """
         Create an empty map.
 
         :param path: a file that does not exist yet.
         :param map_frame: name of the frame that the keyframes are posed in.
+        :param notes: more entries of its manifest.
         :raises MapError: if the file exists or cannot be created.
         """
         path = Path(path)
@@ -77,6 +84,7 @@ class KeyframeMap:
             'descriptor': vocabulary.identity,
             'map_frame': map_frame,
             'created': time.strftime('%Y-%m-%dT%H:%M:%SZ', time.gmtime()),
+            **(notes or {}),
         }
         return cls(path, create_file(path, manifest, vocabulary.to_bytes()))
 
@@ -186,6 +194,19 @@ class KeyframeMap:
         """
         self._existing('id', keyframe_id)
         self._write('DELETE FROM keyframe WHERE id = ?', (keyframe_id,))
+
+    def note(self, key: str, value: str | None) -> None:
+        """
+        Write an entry of the manifest; None removes it.
+
+        :raises MapError: if the file cannot be written.
+        """
+        if value is None:
+            self._write('DELETE FROM manifest WHERE key = ?', (key,))
+            self.manifest.pop(key, None)
+        else:
+            self._write('INSERT OR REPLACE INTO manifest VALUES (?, ?)', (key, value))
+            self.manifest[key] = value
 
     def replace_vocabulary(
         self, vocabulary: Vocabulary, describe: Callable[[np.ndarray], np.ndarray]

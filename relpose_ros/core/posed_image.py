@@ -1,12 +1,10 @@
 """What every reader of this package yields: an image, its camera and where it was taken."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import radians
 
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb
-from relpose_ros.core.geometry import checked_transform, position_error_m, rotation_error_rad
+from relpose_ros.core.geometry import checked_transform
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,24 +38,3 @@ class PosedImage:
                 f'depth_m: expected {self.rgb.shape[:2]} float32, '
                 f'got {self.depth_m.shape} {self.depth_m.dtype}'
             )
-
-
-def select_by_motion(
-    images: Iterable[PosedImage], distance_m: float = 0.2, angle_rad: float = radians(5)
-) -> Iterator[PosedImage]:
-    """
-    Keep an image when the camera moved or turned enough since the last one kept.
-
-    :param images: in order of time.
-    :param distance_m: keep when it moved by more than this [m].
-    :param angle_rad: keep when it turned by more than this [rad].
-    """
-    kept = None
-    for image in images:
-        if (
-            kept is None
-            or position_error_m(image.map_from_camera, kept) > distance_m
-            or rotation_error_rad(image.map_from_camera, kept) > angle_rad
-        ):
-            kept = image.map_from_camera
-            yield image

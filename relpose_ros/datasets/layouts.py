@@ -6,6 +6,7 @@ from pathlib import Path
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets import (
     cambridge,
+    colmap,
     map_free,
     posed_folder,
     relposenet,
@@ -26,6 +27,8 @@ _IMAGES: dict[str, _Layout] = {
     'Map-free': (('seq0', 'intrinsics.txt'), map_free.read_images),
     'Cambridge Landmarks': (('dataset_train.txt', 'dataset_test.txt'), cambridge.read_images),
     'KITTI odometry': (('image_*', 'calib.txt'), posed_folder.read_kitti_images),
+    'COLMAP': (('sparse/**/cameras.*',), colmap.read_images),
+    'COLMAP model': (('cameras.*', 'images.*'), colmap.read_images),
     'images with K': (('images', 'K.txt'), posed_folder.read_images),
     'images with a lens': (('rgb', '*_c2w.txt'), posed_folder.read_lens_images),
 }

@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
-import logging
 from pathlib import Path
 import sqlite3
 from typing import Any
@@ -13,11 +12,10 @@ from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.datasets import image_messages
 from relpose_ros.datasets.pose_messages import frame_of, rigid_from_message, stamp_of
 from relpose_ros.datasets.pose_track import FrameTree, PoseTrack
+from relpose_ros.datasets.tum import read_trajectory
 from rosbags.highlevel import AnyReader, AnyReaderError
 from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import get_typestore, Stores
-
-logger = logging.getLogger(__name__)
 
 IMAGES = ('sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage')
 DEPTH_IMAGES = ('sensor_msgs/msg/Image',)
@@ -38,7 +36,7 @@ class BagImages:
 
     The pose comes from the TF chain between ``map_frame`` and the images' frame. Where a
     ``pose_topic`` is given (Odometry, PoseStamped or PoseWithCovarianceStamped), its messages say
-    where ``pose_frame`` is, and TF leads on to the camera.
+    where ``pose_frame`` is, and TF leads on to the camera; so it does from a ``trajectory``.
 
     :param path: the bag's folder.
     :param image_topic: Image or CompressedImage.
@@ -46,10 +44,12 @@ class BagImages:
     :param rectified: images are rectified already (image_rect): see camera_from_info.
     :param depth_topic: Image with depth registered to these images; None without depth.
     :param pose_topic: topic of poses; None takes them from TF.
+    :param trajectory: file of 'stamp tx ty tz qx qy qz qw' lines, instead of a pose topic.
     :param map_frame: the map's frame in TF; with a pose topic its messages name it.
-    :param pose_frame: the frame whose pose the topic gives; None is an Odometry's child frame,
-        else the camera's own.
+    :param pose_frame: the frame whose pose is given; None is an Odometry's child frame, else the
+        camera's own.
     :param max_gap_s: an image between poses farther apart than this has none [s].
+    :param max_extrapolation_s: so long behind the last pose its motion is continued [s].
     :raises ValueError: with one sentence naming the bag, if it cannot be read, or a topic or
         frame is missing or wrong.
     """
@@ -63,9 +63,11 @@ class BagImages:
         rectified: bool = False,
         depth_topic: str | None = None,
         pose_topic: str | None = None,
+        trajectory: Path | None = None,
         map_frame: str = 'map',
         pose_frame: str | None = None,
         max_gap_s: float = 1.0,
+        max_extrapolation_s: float = 0.0,
     ) -> None:
         self._path = Path(path)
         self._image_topic = image_topic
@@ -73,6 +75,7 @@ class BagImages:
         self._rectified = rectified
         self._depth_topic = depth_topic
         self.map_frame = map_frame
+        limits_s = (max_gap_s, max_extrapolation_s)
         self.skipped: Counter[str] = Counter()
         with self._open() as reader:
             self.image_count = self._check_topic(reader, image_topic, IMAGES)
@@ -81,10 +84,13 @@ class BagImages:
                 self._check_topic(reader, depth_topic, DEPTH_IMAGES)
             self._info = next(_messages(reader, camera_info_topic))
             self._camera_frame = frame_of(next(_messages(reader, image_topic)))
-            self._tree = _read_tf(reader, max_gap_s)
+            self._tree = _read_tf(reader, limits_s)
             if pose_topic is not None:
                 self._check_topic(reader, pose_topic, POSES)
-                self._hang_on_topic(reader, pose_topic, pose_frame, max_gap_s)
+                self._hang_on_topic(reader, pose_topic, pose_frame, limits_s)
+        if trajectory is not None:
+            track = read_trajectory(trajectory, *limits_s)
+            self._tree.add(map_frame, pose_frame or self._camera_frame, track)
         if not self._tree.connects(self.map_frame, self._camera_frame):
             raise ValueError(
                 f"{path}: nothing connects the camera's frame '{self._camera_frame}' with "
@@ -112,11 +118,9 @@ class BagImages:
                 continue
             found += 1
             yield image
-        reasons = '; '.join(f'{count} x {reason}' for reason, count in self.skipped.items())
         if not found:
+            reasons = '; '.join(f'{count} x {reason}' for reason, count in self.skipped.items())
             raise ValueError(f'{self._path}: none of the images can be used: {reasons}')
-        if self.skipped:
-            logger.warning('%s: left out images: %s', self._path, reasons)
 
     def _posed(self, message: Any, info: Any, depths: '_NearestDepth') -> PosedImage:
         """Decode an image; raise ValueError with the reason if it cannot be used."""
@@ -139,7 +143,7 @@ class BagImages:
         )
 
     def _hang_on_topic(
-        self, reader: AnyReader, topic: str, pose_frame: str | None, max_gap_s: float
+        self, reader: AnyReader, topic: str, pose_frame: str | None, limits_s: tuple[float, float]
     ) -> None:
         """Hang the frame whose poses the topic gives on the frame they are given in."""
         samples = []
@@ -151,7 +155,7 @@ class BagImages:
                 (stamp_of(message), rigid_from_message(pose.position, pose.orientation))
             )
         pose_frame = pose_frame or child.lstrip('/') or self._camera_frame
-        self._tree.add(self.map_frame, pose_frame, _track(samples, max_gap_s))
+        self._tree.add(self.map_frame, pose_frame, _track(samples, limits_s))
 
     def _check_topic(self, reader: AnyReader, topic: str, types: tuple[str, ...]) -> int:
         """Return the number of messages; raise ValueError if the topic cannot serve."""
@@ -214,7 +218,7 @@ def _messages(reader: AnyReader, *topics: str) -> Iterator[Any]:
         yield reader.deserialize(data, connection.msgtype)
 
 
-def _read_tf(reader: AnyReader, max_gap_s: float) -> FrameTree:
+def _read_tf(reader: AnyReader, limits_s: tuple[float, float]) -> FrameTree:
     tree = FrameTree()
     moving: dict[tuple[str, str], list[tuple[int, np.ndarray]]] = defaultdict(list)
     for message in _messages(reader, '/tf'):
@@ -223,7 +227,7 @@ def _read_tf(reader: AnyReader, max_gap_s: float) -> FrameTree:
             frames = (frame_of(each), each.child_frame_id.lstrip('/'))
             moving[frames].append((stamp_of(each), sample))
     for (parent, child), samples in moving.items():
-        tree.add(parent, child, _track(samples, max_gap_s))
+        tree.add(parent, child, _track(samples, limits_s))
     for message in _messages(reader, '/tf_static'):
         for each in message.transforms:
             fixed = rigid_from_message(each.transform.translation, each.transform.rotation)
@@ -232,7 +236,9 @@ def _read_tf(reader: AnyReader, max_gap_s: float) -> FrameTree:
     return tree
 
 
-def _track(samples: list[tuple[int, np.ndarray | None]], max_gap_s: float) -> PoseTrack:
+def _track(
+    samples: list[tuple[int, np.ndarray | None]], limits_s: tuple[float, float]
+) -> PoseTrack:
     """Build a track of the samples that are rigid transforms."""
     valid = [sample for sample in samples if sample[1] is not None]
-    return PoseTrack([stamp for stamp, _ in valid], [pose for _, pose in valid], max_gap_s)
+    return PoseTrack([stamp for stamp, _ in valid], [pose for _, pose in valid], *limits_s)

@@ -48,7 +48,7 @@ def read_images(folder: Path) -> ImageFiles:
         raise ValueError(f'{folder / "rgb"}: no image in it')
     depths = _stamped_images(folder, 'depth')
     depth_stamps_ns = np.array(list(depths), np.int64)
-    track = _read_track(folder / 'groundtruth.txt')
+    track = read_trajectory(folder / 'groundtruth.txt', MAX_POSE_GAP_S)
     camera = _camera(folder, *image_size(next(iter(images.values()))))
 
     def image_file(stamp_ns: int, path: Path) -> ImageFile | None:
@@ -73,6 +73,30 @@ def read_images(folder: Path) -> ImageFiles:
     return ImageFiles(only_posed(folder, (image_file(*each) for each in images.items())))
 
 
+def read_trajectory(path: Path, max_gap_s: float, max_extrapolation_s: float = 0.0) -> PoseTrack:
+    """
+    Read 'stamp tx ty tz qx qy qz qw' lines; those that are no pose are left out.
+
+    :param max_gap_s: poses farther apart than this are not connected [s].
+    :param max_extrapolation_s: so long behind the last pose its motion is continued [s].
+    :raises ValueError: with one sentence naming the path, if no line is a pose.
+    """
+    lines = [line.split() for line in read_lines(path)]
+    stamps_ns, poses = [], []
+    for stamp, *words in lines:
+        if len(words) != 7:
+            continue
+        pose = rigid_from_quaternion((words[6], *words[3:6]), words[:3])
+        if pose is not None:
+            stamps_ns.append(_nanoseconds(path, stamp))
+            poses.append(pose)
+    if not poses:
+        raise ValueError(f"{path}: no line of it is a pose 'stamp tx ty tz qx qy qz qw'")
+    if len(poses) < len(lines):
+        logger.warning('%s: left out %d lines without a valid pose', path, len(lines) - len(poses))
+    return PoseTrack(stamps_ns, poses, max_gap_s, max_extrapolation_s)
+
+
 def _stamped_images(folder: Path, kind: str) -> dict[int, Path]:
     """Return the images that are on disk by stamp [ns], in order."""
     list_file = folder / f'{kind}.txt'
@@ -89,24 +113,6 @@ def _stamped_images(folder: Path, kind: str) -> dict[int, Path]:
     if len(found) < len(stamped):
         logger.warning('%s: %d of its images are missing', list_file, len(stamped) - len(found))
     return dict(sorted(found.items()))
-
-
-def _read_track(path: Path) -> PoseTrack:
-    """Read 'stamp tx ty tz qx qy qz qw' lines; those that are no pose are left out."""
-    lines = [line.split() for line in read_lines(path)]
-    stamps_ns, poses = [], []
-    for stamp, *words in lines:
-        if len(words) != 7:
-            continue
-        pose = rigid_from_quaternion((words[6], *words[3:6]), words[:3])
-        if pose is not None:
-            stamps_ns.append(_nanoseconds(path, stamp))
-            poses.append(pose)
-    if not poses:
-        raise ValueError(f"{path}: no line of it is a pose 'stamp tx ty tz qx qy qz qw'")
-    if len(poses) < len(lines):
-        logger.warning('%s: left out %d lines without a valid pose', path, len(lines) - len(poses))
-    return PoseTrack(stamps_ns, poses, MAX_POSE_GAP_S)
 
 
 def _camera(folder: Path, width: int, height: int) -> Camera:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from relpose_ros.core.keyframe_map import KeyframeMap, MapError
-from relpose_ros.core.map_builder import build_map, learn_from_keyframes
+from relpose_ros.core.map_builder import build_map, finish_map, learn_from_keyframes
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.vlad import DenseVlad
 
@@ -105,6 +105,34 @@ def test_an_existing_file_is_refused_and_kept(tmp_path, vocabulary, photograph):
     assert path.read_text() == 'precious'
 
 
+def test_an_unfinished_map_is_gone_on_with(tmp_path, vocabulary, photograph):
+    path = tmp_path / 'a.relmap'
+    images = [posed(photograph(0.1 * i), str(i), stamp_ns=i) for i in range(4)]
+    read = []
+
+    def interrupted():
+        yield from images[:2]
+        raise KeyboardInterrupt
+
+    def recorded():
+        for image in images:
+            read.append(image.name)
+            yield image
+
+    with pytest.raises(KeyboardInterrupt):
+        build_map(path, interrupted(), vocabulary, recipe='bag a')
+    with pytest.raises(MapError, match='was begun with other arguments.*bag a'):
+        build_map(path, images, vocabulary, recipe='bag b')
+    with pytest.raises(MapError, match='exists already'):
+        build_map(path, images, vocabulary)
+    assert build_map(path, recorded(), vocabulary, recipe='bag a').keyframes == 4
+    with KeyframeMap.open(path) as keyframe_map:
+        assert [keyframe_map.stamp_ns(i) for i in keyframe_map.ids] == [0, 1, 2, 3]
+    finish_map(path)
+    with pytest.raises(MapError, match='exists already'):
+        build_map(path, images, vocabulary, recipe='bag a')
+
+
 @pytest.mark.parametrize('words', [False, True])
 def test_learning_changes_descriptors_and_nothing_else(
     tmp_path, wall_map, vocabulary, photograph, words
@@ -159,6 +187,48 @@ def images():
 
 build_map(Path(sys.argv[2]), images(), Vocabulary.from_bytes(Path(sys.argv[3]).read_bytes()))
 """
+
+
+FULL_DISK = """
+import resource, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from conftest import look_at_wall, view_of_wall
+from relpose_ros.core.keyframe_map import MapError
+from relpose_ros.core.map_builder import build_map
+from relpose_ros.core.posed_image import PosedImage
+from relpose_ros.core.vocabulary import Vocabulary
+
+def images():
+    for i in range(100):
+        view = view_of_wall(look_at_wall(0.01 * i))
+        yield PosedImage(str(i), i, view.rgb, view.camera, view.map_from_camera, view.depth_m)
+
+vocabulary = Vocabulary.from_bytes(Path(sys.argv[3]).read_bytes())
+limit = len(vocabulary.to_bytes()) + 400_000
+resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    build_map(Path(sys.argv[2]), images(), vocabulary, recipe='all')
+except MapError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_leaves_a_readable_map_that_can_be_gone_on_with(
+    tmp_path, vocabulary, photograph
+):
+    path, saved = tmp_path / 'full.relmap', tmp_path / 'vocabulary'
+    saved.write_bytes(vocabulary.to_bytes())
+    command = [sys.executable, '-c', FULL_DISK, str(Path(__file__).parents[1]), path, saved]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert output.startswith(f'{path}: cannot write: ') and output.count('\n') == 1
+    with KeyframeMap.open(path) as keyframe_map:
+        added = len(keyframe_map)
+        assert 0 < added < 100
+        for keyframe_id in keyframe_map.ids:
+            assert keyframe_map.keyframe(keyframe_id).rgb.shape == (240, 320, 3)
+    more = [posed(photograph(0.5), stamp_ns=1000)]
+    assert build_map(path, more, vocabulary, recipe='all').keyframes == added + 1
 
 
 def test_kill_9_in_the_middle_leaves_what_was_added(tmp_path, vocabulary, photograph):

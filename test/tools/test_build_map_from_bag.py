@@ -75,7 +75,9 @@ def test_a_bag_becomes_a_map_of_keyframes_that_are_some_way_apart(tmp_path, bag,
     topics = ('--image-topic', '/cam/image', '--depth-topic', '/cam/depth')
     options = ('--pose-topic', '/pose', '--min-distance', '0.25', '--vocabulary', 'shipped')
     assert run('build-map', path, bag, *topics, *options) == 0
-    assert capsys.readouterr().out.startswith(f'{path}: 3 keyframes, ')
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f'{path}: 3 keyframes of 8 images, ')
+    assert lines[1:] == ['left out 5: not moved']
     with KeyframeMap.open(path) as keyframe_map:
         assert keyframe_map.map_frame == 'hall'
         assert keyframe_map.depth_count == 3
