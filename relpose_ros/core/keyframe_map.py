@@ -131,6 +131,15 @@ class KeyframeMap:
         if len(self) == 0:
             raise MapError(f'{self.path}: has no keyframes')
 
+    def require_searchable(self) -> None:
+        """
+        Refuse a map that `nearest` could not search, and read all it needs for that.
+
+        :raises MapError: if there is no keyframe in it, or their descriptors are damaged.
+        """
+        self.require_keyframes()
+        self._searchable()
+
     @property
     def map_frame(self) -> str:
         """Name of the frame that the keyframes are posed in."""
@@ -302,6 +311,10 @@ class KeyframeMap:
         if self._index is None:
             rows = self._query('SELECT id, descriptor FROM keyframe ORDER BY id')
             index = faiss.IndexFlatIP(self.vocabulary.dimensions)
+            size = 2 * self.vocabulary.dimensions  # bytes of float16
+            damaged = [keyframe_id for keyframe_id, blob in rows if len(blob) != size]
+            if damaged:
+                raise MapError(f'{self.path}: is damaged: descriptor of keyframe {damaged[0]}')
             if rows:
                 blobs = b''.join(blob for _, blob in rows)
                 index.add(np.frombuffer(blobs, '<f2').reshape(len(rows), -1).astype(np.float32))

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from relpose_ros.core.engine import DeviceError
+from relpose_ros.core.keyframe_map import MapError
 from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
 
 STALL_S = 3.0
 ACCEPTED = 'accepted'
 BAD_INPUT = 'bad_input'
+DEVICE_FAILED = 'device_failed'
 MAP_UNREADABLE = 'map_unreadable'
 NO_INPUT = 'no_input'
 WAITING = 'waiting'
@@ -26,7 +29,7 @@ class Report:
 
     :param level: DiagnosticStatus.OK, WARN or ERROR.
     :param result: 'accepted', the reason of a rejection, 'bad_input', 'map_unreadable',
-        'no_input' or 'waiting'.
+        'device_failed', 'no_input' or 'waiting'.
     :param detail: a sentence for a person.
     :param values: figures by name.
     """
@@ -58,13 +61,18 @@ def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
     return Report(DiagnosticStatus.OK, ACCEPTED, detail, values)
 
 
-def report_of_error(result: str, error: ValueError, stamp_ns: int) -> Report:
+def report_of_error(error: ValueError, stamp_ns: int) -> Report:
     """
     Report an image that could not be worked on.
 
-    :param result: BAD_INPUT or MAP_UNREADABLE.
+    :param error: a MapError, a DeviceError, or what decoding and localizing say of bad images.
     :param stamp_ns: the image's stamp [ns].
     """
+    result = BAD_INPUT
+    if isinstance(error, MapError):
+        result = MAP_UNREADABLE
+    elif isinstance(error, DeviceError):
+        result = DEVICE_FAILED
     return Report(DiagnosticStatus.ERROR, result, str(error), {'image_stamp': str(stamp_ns)})
 
 

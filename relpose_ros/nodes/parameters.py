@@ -23,7 +23,8 @@ class NodeConfig:
     """
     What the node needs beside the method's own settings.
 
-    :param map_path: map file (NAME.relmap), made by build-map.
+    :param map_path: map file (NAME.relmap), made by build-map; set while the node runs, the map is
+        swapped as a whole, and one that cannot be used is refused.
     :param estimator: how the relative pose is estimated.
     :param weights: file with the network's weights; empty for those of the package.
     :param device: where torch computes; auto is CUDA where there is one.
@@ -36,11 +37,11 @@ class NodeConfig:
     :raises ValueError: if a value is not one of its choices.
     """
 
-    map_path: str = ''
-    estimator: str = field(default='geometric', metadata={'choices': ESTIMATORS})
-    weights: str = ''
-    device: str = field(default='auto', metadata={'choices': DEVICES})
-    max_rate_hz: float = field(default=0.0, metadata={'range': (0.0, 1000.0)})
+    map_path: str = field(default='', metadata={'live': True})
+    estimator: str = field(default='geometric', metadata={'choices': ESTIMATORS, 'live': True})
+    weights: str = field(default='', metadata={'live': True})
+    device: str = field(default='auto', metadata={'choices': DEVICES, 'live': True})
+    max_rate_hz: float = field(default=0.0, metadata={'range': (0.0, 1000.0), 'live': True})
     reliability: str = field(
         default='best_effort', metadata={'choices': ('best_effort', 'reliable')}
     )

@@ -1,11 +1,15 @@
 """A process around a node: start, spin, and a clean end by signal or when the work is done."""
 
+from collections.abc import Callable
+from functools import wraps
 import signal
-from typing import Protocol
+import traceback
+from typing import Any, Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
@@ -32,6 +36,30 @@ class StartableNode(Protocol):
         :raises Done: if there is nothing to spin for.
         :raises ValueError: with a sentence for the user, if it cannot.
         """
+
+
+def transition(callback: Callable[[Any], None]) -> Callable[..., TransitionCallbackReturn]:
+    """
+    Make a lifecycle transition of a method, and log what it raises.
+
+    rclpy turns an exception into a failure and says nothing.
+
+    :param callback: raises ValueError, with a sentence for the user, if it cannot.
+    """
+
+    @wraps(callback)
+    def logged(node: LifecycleNode, state: Any) -> TransitionCallbackReturn:
+        try:
+            callback(node)
+        except ValueError as error:
+            node.get_logger().error(str(error))
+            return TransitionCallbackReturn.FAILURE
+        except Exception:
+            node.get_logger().fatal(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+        return TransitionCallbackReturn.SUCCESS
+
+    return logged
 
 
 def run(node_class: type, args: list[str] | None = None) -> int:

@@ -28,10 +28,10 @@ class Publishers:
         Create the publishers and show the map.
 
         :param tf_mode: 'keyframe' or 'none'.
-        :param identity: what every diagnostic status says: map, estimator, device.
+        :param identity: what every diagnostic status says: map, estimator, device; may be replaced.
         :raises MapError: if the map cannot be read; then there are no publishers.
         """
-        self._node, self._map, self._identity = node, keyframe_map, identity
+        self._node, self._map, self.identity = node, keyframe_map, identity
         self._tf_mode = tf_mode
         self.scene = Scene(node, keyframe_map)
         self._keyframe_transforms: dict[int, TransformStamped] = {}
@@ -41,6 +41,26 @@ class Publishers:
         # tf2_ros' broadcasters do no more than this, and are not everywhere rclpy is.
         self._tf = node.create_publisher(TFMessage, '/tf', 100)
         self._tf_static = node.create_publisher(TFMessage, '/tf_static', LATCHED)
+
+    def show(self, keyframe_map: KeyframeMap) -> None:
+        """
+        Show another map, and nothing of the one before.
+
+        TF knows no deletion: keyframe frames that listeners have heard of move to where the new
+        map has them; those it has not stay with them, but reach no new listener.
+
+        :raises MapError: if the map cannot be read; then the one before is still shown.
+        """
+        now_ns = self._node.get_clock().now().nanoseconds
+        transforms = {
+            each: _keyframe_transform(keyframe_map, each, now_ns)
+            for each in self._keyframe_transforms.keys() & set(keyframe_map.ids)
+        }
+        self.scene.show_map(keyframe_map)
+        self._map = keyframe_map
+        if self._keyframe_transforms:
+            self._keyframe_transforms = transforms
+            self._publish_keyframe_transforms()
 
     def destroy(self) -> None:
         """Take the topics down."""
@@ -64,7 +84,7 @@ class Publishers:
         """
         keyframe_frame = f'keyframe_{result.keyframe_id}'
         map_frame = self._map.map_frame
-        map_from_keyframe = self._map.pose(result.keyframe_id)
+        keyframe_transform = _keyframe_transform(self._map, result.keyframe_id, stamp_ns)
         self._relative_pose.publish(
             pose_stamped(keyframe_frame, stamp_ns, result.keyframe_from_query)
         )
@@ -74,12 +94,8 @@ class Publishers:
         if self._tf_mode == 'none':
             return
         if result.keyframe_id not in self._keyframe_transforms:
-            self._keyframe_transforms[result.keyframe_id] = transform_stamped(
-                map_frame, keyframe_frame, stamp_ns, map_from_keyframe
-            )
-            # The topic is latched with depth 1: each message has to carry all of them.
-            everything = list(self._keyframe_transforms.values())
-            self._tf_static.publish(TFMessage(transforms=everything))
+            self._keyframe_transforms[result.keyframe_id] = keyframe_transform
+            self._publish_keyframe_transforms()
         # Its parent changes with the winning keyframe; tf2 keeps the parent with every stamp.
         child = f'{header.frame_id or "camera"}_relocalized'
         moving = transform_stamped(keyframe_frame, child, stamp_ns, result.keyframe_from_query)
@@ -90,7 +106,20 @@ class Publishers:
         msg = DiagnosticArray()
         msg.header.stamp = self._node.get_clock().now().to_msg()
         name = self._node.get_fully_qualified_name().lstrip('/')
-        msg.status = [status(name, report, self._identity)]
+        msg.status = [status(name, report, self.identity)]
         self._diagnostics.publish(msg)
         if report.result == NO_INPUT or report.level == DiagnosticStatus.ERROR:
             self.scene.clear_result()
+
+    def _publish_keyframe_transforms(self) -> None:
+        # The topic is latched with depth 1: each message has to carry all of them.
+        everything = list(self._keyframe_transforms.values())
+        self._tf_static.publish(TFMessage(transforms=everything))
+
+
+def _keyframe_transform(
+    keyframe_map: KeyframeMap, keyframe_id: int, stamp_ns: int
+) -> TransformStamped:
+    map_from_keyframe = keyframe_map.pose(keyframe_id)
+    child = f'keyframe_{keyframe_id}'
+    return transform_stamped(keyframe_map.map_frame, child, stamp_ns, map_from_keyframe)

@@ -1,11 +1,7 @@
 """The relocalizer as a lifecycle node: convert, localize, publish."""
 
-from functools import wraps
-from pathlib import Path
 import sys
 import time
-import traceback
-from typing import Any
 
 import numpy as np
 from rcl_interfaces.msg import SetParametersResult
@@ -13,49 +9,20 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.estimators import chosen_device, load_estimator
-from relpose_ros.core.keyframe_map import KeyframeMap, MapError
-from relpose_ros.core.relocalizer import Localization, Relocalizer, RelocalizerConfig
+from relpose_ros.core.engine import DeviceError, Engine
+from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
-from relpose_ros.nodes.diagnostics import (
-    BAD_INPUT,
-    MAP_UNREADABLE,
-    NO_INPUT,
-    Report,
-    report_of,
-    report_of_error,
-)
+from relpose_ros.nodes.diagnostics import NO_INPUT, Report, report_of, report_of_error
+from relpose_ros.nodes.engine_parameters import changed_engine, hints, load_engine
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
-from relpose_ros.nodes.process import Done, run
+from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
-NO_DEPTH = (
-    'the map has no depth: the geometric estimator finds only directions, and a position needs '
-    'several of them from keyframes that stand apart'
-)
-
-
-def _transition(callback: Any) -> Any:
-    """Log what a transition raises: rclpy only turns it into a failure and says nothing."""
-
-    @wraps(callback)
-    def logged(self: LifecycleNode, state: Any) -> TransitionCallbackReturn:
-        try:
-            callback(self)
-        except ValueError as error:
-            self.get_logger().error(str(error))
-            return TransitionCallbackReturn.FAILURE
-        except Exception:
-            self.get_logger().fatal(traceback.format_exc())
-            return TransitionCallbackReturn.ERROR
-        return TransitionCallbackReturn.SUCCESS
-
-    return logged
 
 
 class RelocalizerNode(LifecycleNode):
@@ -65,7 +32,7 @@ class RelocalizerNode(LifecycleNode):
         super().__init__('relocalizer')
         declare(self, NodeConfig, RelocalizerConfig)
         self.add_on_set_parameters_callback(self._on_set_parameters)
-        self._map: KeyframeMap | None = None
+        self._engine: Engine | None = None
         self._outputs: Publishers | None = None
 
     def start(self) -> None:
@@ -76,35 +43,18 @@ class RelocalizerNode(LifecycleNode):
             if trigger() != TransitionCallbackReturn.SUCCESS:
                 raise Done(1)
 
-    @_transition
+    @transition
     def on_configure(self) -> None:
         """Open the map and load the estimator."""
-        config = read(self, NodeConfig)
-        if not config.map_path:
-            raise ValueError("map_path: expected a map file, got ''")
-        device = chosen_device(config.device)
-        keyframe_map = KeyframeMap.open(Path(config.map_path).expanduser())
-        estimator = load_estimator(config.estimator, config.weights, device)
-        self._relocalizer = Relocalizer(
-            keyframe_map, estimator, read(self, RelocalizerConfig), device
-        )
-        self._identity = {
-            'map': f'{keyframe_map.path} ({len(keyframe_map)} keyframes)',
-            'descriptor': keyframe_map.vocabulary.identity,
-            'estimator': estimator.name,
-            'device': device,
-        }
-        if estimator.weights is not None:
-            self._identity['weights'] = estimator.weights
-        self.get_logger().info(', '.join(self._identity.values()))
-        if estimator.name == 'geometric' and not keyframe_map.depth_count:
-            self.get_logger().warning(NO_DEPTH)
-        self._config, self._map = config, keyframe_map
+        self._config = read(self, NodeConfig)
+        self._adopt(load_engine(self))
 
-    @_transition
+    @transition
     def on_activate(self) -> None:
         """Publish and subscribe."""
-        self._outputs = Publishers(self, self._map, self._config.tf_mode, self._identity)
+        self._outputs = Publishers(
+            self, self._engine.keyframe_map, self._config.tf_mode, self._engine.identity
+        )
         self._input = CameraInput(
             self, self._config.reliability, self._config.rectified, self._on_image
         )
@@ -112,17 +62,17 @@ class RelocalizerNode(LifecycleNode):
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while a bag is paused
         self._timer = self.create_timer(REPORT_PERIOD_S, self._on_timer, clock=clock)
 
-    @_transition
+    @transition
     def on_deactivate(self) -> None:
         """Take all topics down."""
         self._stop()
 
-    @_transition
+    @transition
     def on_cleanup(self) -> None:
         """Close the map; parameters may be set again."""
         self._release()
 
-    @_transition
+    @transition
     def on_shutdown(self) -> None:
         """Release everything, whatever the state."""
         self._release()
@@ -137,9 +87,24 @@ class RelocalizerNode(LifecycleNode):
 
     def _release(self) -> None:
         self._stop()
-        if self._map is not None:
-            self._map.close()
-        self._map = self._relocalizer = None
+        if self._engine is not None:
+            self._engine.keyframe_map.close()
+        self._engine = None
+
+    def _adopt(self, engine: Engine) -> None:
+        """Put an engine in the place of the one before; all that shows the map shows its map."""
+        before = self._engine
+        new_map = before is None or engine.keyframe_map is not before.keyframe_map
+        if self._outputs is not None:
+            if new_map:
+                self._outputs.show(engine.keyframe_map)
+            self._outputs.identity = engine.identity
+        self._engine = engine
+        if new_map and before is not None:
+            before.keyframe_map.close()
+        self.get_logger().info(', '.join(engine.identity.values()))
+        for hint in hints(engine, before):
+            self.get_logger().warning(hint)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
         now_s = time.monotonic()
@@ -152,24 +117,31 @@ class RelocalizerNode(LifecycleNode):
         try:
             rgb, camera = self._input.converted(msg)
             report = self._localized(rgb, camera, msg.header, image_stamp_ns)
-        except MapError as error:
+        except ValueError as error:  # of an unusable image, map or device
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
-            report = report_of_error(MAP_UNREADABLE, error, image_stamp_ns)
-        except ValueError as error:  # what decoding and localizing say of unusable images
-            self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD_S)
-            report = report_of_error(BAD_INPUT, error, image_stamp_ns)
+            report = report_of_error(error, image_stamp_ns)
         self._report(report)
 
     def _localized(
         self, rgb: np.ndarray, camera: Camera, header: Header, image_stamp_ns: int
     ) -> Report:
         """Publish all but the report, which is returned."""
-        result = self._relocalizer.localize(rgb, camera)
+        result = self._result(rgb, camera)
         # First, as it reads the map: an image whose report is an error has no pose.
         self._outputs.scene.show_result(result, rgb, camera, header)
         if isinstance(result, Localization):
             self._outputs.publish_localization(result, header, image_stamp_ns)
         return report_of(result, image_stamp_ns)
+
+    def _result(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
+        """Localize, on the CPU from now on if the device fails that was chosen for the user."""
+        try:
+            return self._engine.localize(rgb, camera)
+        except DeviceError as error:
+            if self._config.device != 'auto':
+                raise
+            self._adopt(self._engine.on_cpu(error))
+            return self._engine.localize(rgb, camera)
 
     def _note_stamp(self, image_stamp_ns: int) -> None:
         if image_stamp_ns < self._newest_stamp_ns:
@@ -190,11 +162,17 @@ class RelocalizerNode(LifecycleNode):
         self._outputs.publish_report(report)
 
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
-        own = set(NodeConfig.__slots__) | set(RelocalizerConfig.__slots__)
-        if self._map is not None and own & {each.name for each in changed}:
-            reason = 'takes effect on configure: deactivate and clean up the node first'
-            return SetParametersResult(successful=False, reason=reason)
-        return refusal(self, changed, NodeConfig, RelocalizerConfig)
+        if self._engine is None:
+            return refusal(self, changed, NodeConfig, RelocalizerConfig)
+        # Callbacks run one at a time: between two images, and none sees half a change.
+        try:
+            engine = changed_engine(self._engine, self, changed)
+            if engine is not self._engine:
+                self._adopt(engine)
+        except ValueError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        self._config = read(self, NodeConfig, changed)
+        return SetParametersResult(successful=True)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -15,8 +15,11 @@ from diagnostic_msgs.msg import DiagnosticArray
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped
 from nav_msgs.msg import Path
 import pytest
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParametersAtomically
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from relpose_ros.core.camera import Camera
 from relpose_ros.nodes.conversions import camera_info_message, image_message, stamp_ns
@@ -121,6 +124,23 @@ class Rig:
                 self.until(lambda heard=heard: len(self.heard['/diagnostics']) > heard)
                 self._matched.add(type(msg))
             publisher.publish(msg)
+
+    def call(self, service_class: type, name: str, request: Any) -> Any:
+        """Call a service of the relocalizer and return its answer."""
+        client = self.node.create_client(service_class, f'/relocalizer/{name}')
+        self.until(client.service_is_ready)
+        future = client.call_async(request)
+        self.until(future.done)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameters(self, **values: Any) -> SetParametersResult:
+        """Set parameters of the relocalizer, all or none."""
+        messages = [
+            Parameter(name, value=each).to_parameter_msg() for name, each in values.items()
+        ]
+        request = SetParametersAtomically.Request(parameters=messages)
+        return self.call(SetParametersAtomically, 'set_parameters_atomically', request).result
 
     def reports(self) -> list[dict[str, str]]:
         """Return the values of each diagnostic status of the relocalizer."""

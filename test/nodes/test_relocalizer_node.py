@@ -8,8 +8,6 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from relpose_ros.core.geometry import (
     inverse,
     position_error_m,
@@ -33,25 +31,15 @@ def matrix(translation: object, rotation: object) -> np.ndarray:
     return transform(rotation_from_quaternion(quaternion), vector)
 
 
-def call(rig, service_class, name, request):
-    """Call a service of the relocalizer."""
-    client = rig.node.create_client(service_class, f'/relocalizer/{name}')
-    assert client.wait_for_service(timeout_sec=100)
-    future = client.call_async(request)
-    rig.until(future.done)
-    rig.node.destroy_client(client)
-    return future.result()
-
-
 def change_state(rig, transition_id: int) -> bool:
     """Ask for a lifecycle transition."""
     request = ChangeState.Request(transition=Transition(id=transition_id))
-    return call(rig, ChangeState, 'change_state', request).success
+    return rig.call(ChangeState, 'change_state', request).success
 
 
 def state(rig) -> str:
     """Return the lifecycle state."""
-    return call(rig, GetState, 'get_state', GetState.Request()).current_state.label
+    return rig.call(GetState, 'get_state', GetState.Request()).current_state.label
 
 
 def test_pose_of_an_image(rig, relocalizer, photograph, wall_map):
@@ -244,8 +232,7 @@ def test_newest_frame_wins(rig, relocalizer, photograph):
 def test_lifecycle(rig, relocalizer, photograph):
     """Without activity there are no topics; parameters can be set once cleaned up."""
     assert state(rig) == 'active'
-    setting = SetParameters.Request(parameters=[_text('tf_mode', 'none')])
-    refused = call(rig, SetParameters, 'set_parameters', setting).results[0]
+    refused = rig.set_parameters(tf_mode='none')
     assert not refused.successful
     assert 'clean up' in refused.reason
 
@@ -253,9 +240,8 @@ def test_lifecycle(rig, relocalizer, photograph):
     rig.until(lambda: rig.node.count_publishers('/relocalizer/pose') == 0)
     rig.until(lambda: rig.node.count_subscribers('/image') == 0)
     assert change_state(rig, Transition.TRANSITION_CLEANUP)
-    assert call(rig, SetParameters, 'set_parameters', setting).results[0].successful
-    wrong = SetParameters.Request(parameters=[_text('tf_mode', 'sideways')])
-    assert not call(rig, SetParameters, 'set_parameters', wrong).results[0].successful
+    assert rig.set_parameters(tf_mode='none').successful
+    assert not rig.set_parameters(tf_mode='sideways').successful
 
     assert change_state(rig, Transition.TRANSITION_CONFIGURE)
     assert change_state(rig, Transition.TRANSITION_ACTIVATE)
@@ -265,11 +251,6 @@ def test_lifecycle(rig, relocalizer, photograph):
     rig.spin(0.3)
     transforms = [each for tf in rig.heard['/tf'] for each in tf.transforms]
     assert msg.header.stamp not in [each.header.stamp for each in transforms]
-
-
-def _text(name: str, value: str) -> Parameter:
-    typed = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
-    return Parameter(name=name, value=typed)
 
 
 def test_without_a_map(start, tmp_path: Path, wall_map: Path):
