@@ -21,6 +21,7 @@ ARGUMENTS = {
     'estimator': ('', 'geometric or network'),
     'weights': ('', "file with the network's weights"),
     'device': ('', 'auto, cpu or cuda'),
+    'mode': ('', 'continuous, until_fix or on_demand: which images are localized'),
     'params_file': (PathJoinSubstitution([CONFIG, 'relocalize.yaml']), 'all parameters'),
     'rviz': ('false', 'start rviz as well'),
     'log_level': ('info', 'debug, info, warn, error or fatal'),
@@ -31,6 +32,7 @@ PARAMETERS = {
     'estimator': 'estimator',
     'weights': 'weights',
     'device': 'device',
+    'mode': 'mode',
 }
 
 

@@ -40,6 +40,11 @@ class Report:
     values: dict[str, str]
 
 
+def idle() -> Report:
+    """Report that images come and that no one has asked for a pose."""
+    return Report(DiagnosticStatus.OK, WAITING, 'for a request (~/relocalize)', {})
+
+
 def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
     """
     Report what became of an image.

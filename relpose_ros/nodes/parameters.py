@@ -15,6 +15,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from relpose_ros.core.estimators import DEVICES, ESTIMATORS
 
+MODES = ('continuous', 'until_fix', 'on_demand')
+
 Config = TypeVar('Config')
 
 
@@ -28,6 +30,9 @@ class NodeConfig:
     :param estimator: how the relative pose is estimated.
     :param weights: file with the network's weights; empty for those of the package.
     :param device: where torch computes; auto is CUDA where there is one.
+    :param mode: which images are localized: continuous for all, until_fix for all until one gives
+        a pose, on_demand for none; ~/relocalize has the next one localized in any mode.
+    :param request_timeout_s: how long a caller of ~/relocalize waits for an image [s].
     :param max_rate_hz: localize at most so often [Hz]; 0 for as often as the device can.
     :param reliability: QoS of the image and camera_info subscriptions.
     :param rectified: images are rectified already (image_rect): P is used instead of K, and no
@@ -41,6 +46,8 @@ class NodeConfig:
     estimator: str = field(default='geometric', metadata={'choices': ESTIMATORS, 'live': True})
     weights: str = field(default='', metadata={'live': True})
     device: str = field(default='auto', metadata={'choices': DEVICES, 'live': True})
+    mode: str = field(default='continuous', metadata={'choices': MODES, 'live': True})
+    request_timeout_s: float = field(default=5.0, metadata={'range': (0.1, 600.0), 'live': True})
     max_rate_hz: float = field(default=0.0, metadata={'range': (0.0, 1000.0), 'live': True})
     reliability: str = field(
         default='best_effort', metadata={'choices': ('best_effort', 'reliable')}

@@ -13,13 +13,13 @@ from relpose_ros.core.engine import DeviceError, Engine
 from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
-from relpose_ros.nodes.diagnostics import NO_INPUT, Report, report_of, report_of_error
+from relpose_ros.nodes.diagnostics import idle, NO_INPUT, Report, report_of, report_of_error
 from relpose_ros.nodes.engine_parameters import changed_engine, hints, load_engine
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
+from relpose_ros.nodes.requests import answer_of, failure, Requests
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
@@ -34,6 +34,7 @@ class RelocalizerNode(LifecycleNode):
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._engine: Engine | None = None
         self._outputs: Publishers | None = None
+        self._requests = Requests(self)
 
     def start(self) -> None:
         """Configure and activate, unless a lifecycle manager does."""
@@ -59,8 +60,10 @@ class RelocalizerNode(LifecycleNode):
             self, self._config.reliability, self._config.rectified, self._on_image
         )
         self._newest_stamp_ns = self._started_s = self._reported_s = 0
+        self._fixed = False
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while a bag is paused
         self._timer = self.create_timer(REPORT_PERIOD_S, self._on_timer, clock=clock)
+        self._requests.open()
 
     @transition
     def on_deactivate(self) -> None:
@@ -80,6 +83,7 @@ class RelocalizerNode(LifecycleNode):
     def _stop(self) -> None:
         if self._outputs is None:
             return
+        self._requests.close()
         self.destroy_timer(self._timer)
         self._input.destroy()
         self._outputs.destroy()
@@ -99,6 +103,8 @@ class RelocalizerNode(LifecycleNode):
             if new_map:
                 self._outputs.show(engine.keyframe_map)
             self._outputs.identity = engine.identity
+        if new_map:
+            self._fixed = False
         self._engine = engine
         if new_map and before is not None:
             before.keyframe_map.close()
@@ -107,31 +113,38 @@ class RelocalizerNode(LifecycleNode):
             self.get_logger().warning(hint)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        now_s = time.monotonic()
-        rate_hz = self._config.max_rate_hz
-        if rate_hz and now_s - self._started_s < 1 / rate_hz:
+        now_s, image_stamp_ns = time.monotonic(), stamp_ns(msg.header.stamp)
+        if not self._requests.wait_for(image_stamp_ns) and not self._due(now_s):
             return
         self._started_s = now_s
-        image_stamp_ns = stamp_ns(msg.header.stamp)
         self._note_stamp(image_stamp_ns)
         try:
             rgb, camera = self._input.converted(msg)
-            report = self._localized(rgb, camera, msg.header, image_stamp_ns)
+            result = self._result(rgb, camera)
+            # First, as it reads the map: an image whose report is an error has no pose.
+            self._outputs.scene.show_result(result, rgb, camera, msg.header)
+            if isinstance(result, Localization):
+                self._outputs.publish_localization(result, msg.header, image_stamp_ns)
+                self._fixed = True
+            report = report_of(result, image_stamp_ns)
+            answer = answer_of(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
         except ValueError as error:  # of an unusable image, map or device
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
             report = report_of_error(error, image_stamp_ns)
+            answer = failure(report.result, report.detail)
         self._report(report)
+        self._requests.answer(image_stamp_ns, answer)
 
-    def _localized(
-        self, rgb: np.ndarray, camera: Camera, header: Header, image_stamp_ns: int
-    ) -> Report:
-        """Publish all but the report, which is returned."""
-        result = self._result(rgb, camera)
-        # First, as it reads the map: an image whose report is an error has no pose.
-        self._outputs.scene.show_result(result, rgb, camera, header)
-        if isinstance(result, Localization):
-            self._outputs.publish_localization(result, header, image_stamp_ns)
-        return report_of(result, image_stamp_ns)
+    def _due(self, now_s: float) -> bool:
+        """Return whether an image is to be localized that nobody has asked for."""
+        if not self._continuous():
+            return False
+        rate_hz = self._config.max_rate_hz
+        return not rate_hz or now_s - self._started_s >= 1 / rate_hz
+
+    def _continuous(self) -> bool:
+        mode = self._config.mode
+        return mode == 'continuous' or (mode == 'until_fix' and not self._fixed)
 
     def _result(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
         """Localize, on the CPU from now on if the device fails that was chosen for the user."""
@@ -159,6 +172,8 @@ class RelocalizerNode(LifecycleNode):
             return
         if report.result == NO_INPUT:
             self.get_logger().warning(report.detail, throttle_duration_sec=LOG_PERIOD_S)
+        elif not self._continuous():
+            report = idle()
         self._outputs.publish_report(report)
 
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
@@ -172,6 +187,8 @@ class RelocalizerNode(LifecycleNode):
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._config = read(self, NodeConfig, changed)
+        if 'mode' in [each.name for each in changed]:
+            self._fixed = False
         return SetParametersResult(successful=True)
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import cv2
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.geometry import quaternion_xyzw
+from relpose_ros.core.description import described
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer
+from relpose_ros.core.relocalizer import Relocalizer
 from relpose_ros.tools.options import add_estimator, estimator_from
 
 
@@ -46,16 +46,4 @@ def run(arguments: argparse.Namespace) -> None:
                 raise ValueError(f'{path}: cannot be read as an image')
             camera = Camera(bgr.shape[1], bgr.shape[0], *arguments.intrinsics)
             result = relocalizer.localize(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), camera)
-            print(json.dumps({'image': str(path), **_described(result, keyframe_map.map_frame)}))
-
-
-def _described(result: Localization | Rejection, map_frame: str) -> dict:
-    if isinstance(result, Rejection):
-        return {'rejected': result.reason.value, 'detail': result.detail}
-    return {
-        'frame_id': map_frame,
-        'position_m': result.map_from_query[:3, 3].round(4).tolist(),
-        'quat_xyzw': quaternion_xyzw(result.map_from_query[:3, :3]).round(6).tolist(),
-        'keyframe_id': result.keyframe_id,
-        'matches': len(result.matches.pixels_query),
-    }
+            print(json.dumps({'image': str(path), **described(result, keyframe_map.map_frame)}))

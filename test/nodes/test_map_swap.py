@@ -78,8 +78,8 @@ def test_nothing_of_the_old_map_is_left(rig, relocalizer, photograph, wall_map, 
     assert markers[0].action == Marker.DELETEALL
     assert len(markers[1].points) == 4 * 16
     assert min(point.x for point in markers[1].points) > SHIFT_M / 2
-    matched = rig.heard['/relocalizer/matched_keyframe']
-    rig.until(lambda: matched[-1].action == Marker.DELETEALL)
+    results = rig.heard['/relocalizer/result_markers']
+    rig.until(lambda: [each.action for each in results[-1].markers] == [Marker.DELETEALL])
     transforms = late_transforms(rig)
     assert {each.header.frame_id for each in transforms} <= {'hall'}
     assert all(each.transform.translation.x > SHIFT_M / 2 for each in transforms)
