@@ -28,7 +28,7 @@ class Publishers:
         Create the publishers and show the map.
 
         :param tf_mode: 'keyframe' or 'none'.
-        :param identity: what every diagnostic status says: map, estimator, device; may be replaced.
+        :param identity: what every diagnostic status says: map, estimator, device; replaceable.
         :raises MapError: if the map cannot be read; then there are no publishers.
         """
         self._node, self._map, self.identity = node, keyframe_map, identity

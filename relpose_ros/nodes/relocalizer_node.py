@@ -18,8 +18,10 @@ from relpose_ros.nodes.engine_parameters import changed_engine, hints, load_engi
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
-from relpose_ros.nodes.requests import answer_of, failure, Requests
+from relpose_ros.nodes.requests import failure, Requests, success
 from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
 
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
@@ -120,20 +122,27 @@ class RelocalizerNode(LifecycleNode):
         self._note_stamp(image_stamp_ns)
         try:
             rgb, camera = self._input.converted(msg)
-            result = self._result(rgb, camera)
-            # First, as it reads the map: an image whose report is an error has no pose.
-            self._outputs.scene.show_result(result, rgb, camera, msg.header)
-            if isinstance(result, Localization):
-                self._outputs.publish_localization(result, msg.header, image_stamp_ns)
-                self._fixed = True
-            report = report_of(result, image_stamp_ns)
-            answer = answer_of(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
+            report, answer = self._localized(rgb, camera, msg.header, image_stamp_ns)
         except ValueError as error:  # of an unusable image, map or device
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
             report = report_of_error(error, image_stamp_ns)
             answer = failure(report.result, report.detail)
         self._report(report)
         self._requests.answer(image_stamp_ns, answer)
+
+    def _localized(
+        self, rgb: np.ndarray, camera: Camera, header: Header, image_stamp_ns: int
+    ) -> tuple[Report, Trigger.Response]:
+        """Publish all but the report, which is returned with the answer to who asked."""
+        result = self._result(rgb, camera)
+        report = report_of(result, image_stamp_ns)
+        # First, as it reads the map: an image whose report is an error has no pose.
+        self._outputs.scene.show_result(result, rgb, camera, header)
+        if isinstance(result, Rejection):
+            return report, failure(report.result, report.detail)
+        self._outputs.publish_localization(result, header, image_stamp_ns)
+        self._fixed = True
+        return report, success(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
 
     def _due(self, now_s: float) -> bool:
         """Return whether an image is to be localized that nobody has asked for."""

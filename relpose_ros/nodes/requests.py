@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.timer import Timer
 from relpose_ros.core.description import described
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.relocalizer import Localization
 from relpose_ros.nodes.conversions import NS_PER_S
 from std_srvs.srv import Trigger
 
@@ -111,20 +111,20 @@ class Requests:
         request.answer.set_result(response)
 
 
-def answer_of(result: Localization | Rejection, map_frame: str, stamp_ns: int) -> Trigger.Response:
+def success(result: Localization, map_frame: str, stamp_ns: int) -> Trigger.Response:
     """
-    Return the answer with a pose or the reason why there is none, as JSON.
+    Return the answer with a pose, as JSON (see core.description.described).
 
     :param map_frame: name of the frame that the map is in.
     :param stamp_ns: the image's stamp [ns].
     """
     message = json.dumps({'stamp_ns': stamp_ns, **described(result, map_frame)})
-    return Trigger.Response(success=isinstance(result, Localization), message=message)
+    return Trigger.Response(success=True, message=message)
 
 
 def failure(reason: str, detail: str) -> Trigger.Response:
     """
-    Return the answer without a pose.
+    Return the answer without a pose, as JSON.
 
     :param reason: a word, as in diagnostics.
     :param detail: a sentence for a person.

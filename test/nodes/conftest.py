@@ -142,6 +142,11 @@ class Rig:
         request = SetParametersAtomically.Request(parameters=messages)
         return self.call(SetParametersAtomically, 'set_parameters_atomically', request).result
 
+    def publish(self, *messages: Any) -> None:
+        """Publish, each on its topic, whether or not anybody listens."""
+        for msg in messages:
+            self.publishers[type(msg)].publish(msg)
+
     def reports(self) -> list[dict[str, str]]:
         """Return the values of each diagnostic status of the relocalizer."""
         statuses = [status for msg in self.heard['/diagnostics'] for status in msg.status]

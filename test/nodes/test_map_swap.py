@@ -156,7 +156,7 @@ def test_a_change_during_inference_is_whole(rig, relocalizer, photograph, wall_m
     def shoot() -> None:
         msg, info = rig.image(view)
         sent.add(stamp_ns(msg.header.stamp))
-        rig.send(info, msg)
+        rig.publish(info, msg)
 
     timer = rig.node.create_timer(0.02, shoot)
     try:

@@ -52,7 +52,7 @@ def shoot(rig, view, stamp_ns: int | None = None, **changed) -> None:
     msg = image_message(view.rgb, 'lens', stamp)
     for name, value in changed.items():
         setattr(msg, name, value)
-    rig.send(camera_info_message(view.camera, 'lens', stamp), msg)
+    rig.publish(camera_info_message(view.camera, 'lens', stamp), msg)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def localized(rig) -> list[str]:
 
 def idle(rig) -> bool:
     """Return whether images come and the relocalizer leaves them alone."""
-    return rig.messages('relocalizer')[-1] == 'waiting: for a request (~/relocalize)'
+    return rig.messages('relocalizer')[-1:] == ['waiting: for a request (~/relocalize)']
 
 
 def test_only_what_is_asked_for(rig, on_demand, photograph):
