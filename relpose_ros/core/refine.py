@@ -6,8 +6,10 @@ import numpy as np
 from relpose_ros.core.correspondence import Correspondence
 from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage, found_near
-from relpose_ros.core.fusion import fuse, KeyframeEstimate
+from relpose_ros.core.fusion import AGREEING_SIGMAS, MIN_RANGE_M, UNKNOWN_RANGE
+from relpose_ros.core.geometry import transform
 from relpose_ros.core.pair_geometry import PairMatches, solve_pair
+from scipy.spatial.transform import Rotation
 import torch
 from torch import Tensor
 
@@ -91,13 +93,32 @@ def _blended(
         return regressed if solved.reason is Reason.FEW_MATCHES else solved
     if solved.metric or isinstance(regressed, NoRelativePose):
         return solved
-    both = [KeyframeEstimate(np.eye(4), pose) for pose in (solved, regressed)]
-    blend = fuse(both, correlation=0.0)
-    if blend is None or len(blend.agreeing) < 2:
-        return solved
+    return _with_range(solved, regressed) or solved
+
+
+def _with_range(ray: RelativePose, metric: RelativePose) -> RelativePose | None:
+    """
+    Update a pose whose range is unknown by one that has a range.
+
+    :return: None if they contradict each other.
+    """
+    heading, reached = ray.keyframe_from_query[:3, 3], metric.keyframe_from_query[:3, 3]
+    range_m = max(heading @ reached, MIN_RANGE_M)
+    scale = np.diag([range_m] * 3 + [1.0] * 3)
+    along = np.append(UNKNOWN_RANGE * range_m * heading, np.zeros(3))
+    covariance = scale @ ray.covariance @ scale + np.outer(along, along)
+    rotation = ray.keyframe_from_query[:3, :3]
+    turn = Rotation.from_matrix(metric.keyframe_from_query[:3, :3] @ rotation.T)
+    off = np.concatenate([reached - range_m * heading, turn.as_rotvec()])
+    information = np.linalg.inv(covariance + metric.covariance)
+    if off @ information @ off > len(off) * AGREEING_SIGMAS**2:
+        return None
+    gain = covariance @ information
+    step = gain @ off
+    turned = Rotation.from_rotvec(step[3:]).as_matrix() @ rotation
     return replace(
-        solved,
-        keyframe_from_query=blend.map_from_query,
+        ray,
+        keyframe_from_query=transform(turned, range_m * heading + step[:3]),
         metric=True,
-        covariance=blend.covariance,
+        covariance=covariance - gain @ covariance,
     )
