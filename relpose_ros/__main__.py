@@ -9,6 +9,7 @@ from typing import NoReturn
 from relpose_ros.tools import (
     ablate,
     build_map,
+    calibrate,
     demo,
     edit_map,
     evaluate,
@@ -30,6 +31,7 @@ COMMANDS = {
     'localize': localize,
     'evaluate': evaluate,
     'ablate': ablate,
+    'calibrate': calibrate,
     'figures': figures,
     'render-rooms': render_rooms,
     'train': train,

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
+from relpose_ros.core.confidence import Calibration, evidence, worst_sigma_m
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
-from relpose_ros.core.geometry import inverse
+from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.vlad import DenseVlad
+
+# Keyframes this far from a pose, or this much turned from it, are about equally hard to match.
+APART_M, APART_RAD = 1.0, 0.5
 
 Fuse = Callable[[Sequence[KeyframeEstimate]], FusedPose | None]
 Matched = tuple[int, RelativePose | NoRelativePose]  # keyframe id and what it says of the query
@@ -24,12 +28,14 @@ class RelocalizerConfig:
     Settings of the method.
 
     :param candidates: nearest keyframes that may be matched with an image.
-    :param batch: keyframes matched at once and fused; the batch that completes a pose is the
-        last.
+    :param batch: keyframes matched at once; more follow until the pose is sure.
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
-    :param max_sigma_m: a pose whose position may be further off than this, by its own standard
-        deviation along the worst axis, is rejected [m].
+    :param enough_sigma_m: no more keyframes are matched once the position's standard deviation
+        along its worst axis is no larger than this [m].
+    :param max_sigma_m: a pose with a larger one is rejected [m].
+    :param max_wrong_chance: a pose that is wrong by 50 cm or 10 degrees with a larger chance, as
+        calibrated, is rejected: at most this share of the poses given is wrong.
     :param cached_keyframes: keyframes whose features are kept in memory.
     """
 
@@ -37,7 +43,9 @@ class RelocalizerConfig:
     batch: int = field(default=5, metadata={'range': (1, 100)})
     min_similarity: float = field(default=0.0, metadata={'range': (-1.0, 1.0)})
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
+    enough_sigma_m: float = field(default=0.03, metadata={'range': (0.0, 1000.0)})
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
+    max_wrong_chance: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
     cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
 
 
@@ -66,6 +74,9 @@ class Localization:
     :param matches: consistent matches with that keyframe.
     :param agreeing_ids: all keyframes that agree on it, best supported first.
     :param agreement: their share of the support of all that were matched, in (0, 1].
+    :param evidence: what speaks for it, as confidence.evidence returns it.
+    :param wrong_chance: chance that it is wrong by 50 cm or 10 degrees, as calibrated; None of an
+        estimator that is not calibrated.
     :param candidates: what retrieval found, most similar first.
     :param latency_s: duration of each stage [s].
     """
@@ -77,6 +88,8 @@ class Localization:
     matches: Matches
     agreeing_ids: tuple[int, ...]
     agreement: float
+    evidence: tuple[float, ...]
+    wrong_chance: float | None
     candidates: tuple[Candidate, ...]
     latency_s: dict[str, float]
 
@@ -107,12 +120,15 @@ class Relocalizer:
         config: RelocalizerConfig | None = None,
         device: str = 'cpu',
         fuse: Fuse = fuse,
+        calibration: Calibration | None = None,
     ) -> None:
         """
         Prepare for localizing in a map.
 
         :param fuse: makes one pose of several keyframes; another method may be put in its place
             for comparison.
+        :param calibration: of the estimator; without one no chance of being wrong is known, and
+            covariances are as propagated.
         :raises MapError: if the map has no keyframes.
         """
         keyframe_map.require_keyframes()
@@ -120,6 +136,7 @@ class Relocalizer:
         self._map = keyframe_map
         self._estimator = estimator
         self._fuse = fuse
+        self._calibration = calibration
         self._describer = DenseVlad(keyframe_map.vocabulary, device)
         self._keyframe_features = lru_cache(self._config.cached_keyframes)(self._read_features)
 
@@ -148,14 +165,18 @@ class Relocalizer:
         query = self._estimator.features(rgb, camera, None)
         lap('features')
         matched: list[Matched] = []
-        for start in range(0, len(similar), self._config.batch):
-            matched += self._match(query, similar[start : start + self._config.batch])
+        answer: Localization | Rejection | None = None
+        while similar and not self._is_sure(answer):
+            batch, similar = similar[: self._config.batch], similar[self._config.batch :]
+            matched += self._match(query, batch)
             lap('match')
             fused = self._fuse(self._in_map(matched))
             lap('fuse')
+            answer = None
             if fused is not None:
-                return self._conclusion(fused, matched, candidates, latency_s)
-        return Rejection(*_why_none(matched), candidates, latency_s)
+                answer = self._conclusion(fused, matched, candidates, latency_s)
+                similar = self._covisible_first(similar, fused)
+        return answer or Rejection(*_why_none(matched), candidates, latency_s)
 
     def _candidates(self, descriptor: np.ndarray) -> tuple[Candidate, ...]:
         ids, similarity = self._map.nearest(descriptor, self._config.candidates)
@@ -169,6 +190,23 @@ class Relocalizer:
     def _in_map(self, matched: list[Matched]) -> list[KeyframeEstimate]:
         return [KeyframeEstimate(self._map.pose(i), relative) for i, relative in _solved(matched)]
 
+    def _is_sure(self, answer: Localization | Rejection | None) -> bool:
+        """Say whether more keyframes would be wasted on an answer."""
+        if not isinstance(answer, Localization):
+            return False
+        return not worst_sigma_m(answer.covariance) > self._config.enough_sigma_m
+
+    def _covisible_first(self, candidates: list[Candidate], fused: FusedPose) -> list[Candidate]:
+        """Order keyframes by how much of the view at a pose they can share."""
+
+        def apart(candidate: Candidate) -> float:
+            map_from_keyframe = self._map.pose(candidate.keyframe_id)
+            distance_m = position_error_m(map_from_keyframe, fused.map_from_query)
+            turn_rad = rotation_error_rad(map_from_keyframe, fused.map_from_query)
+            return distance_m / APART_M + turn_rad / APART_RAD
+
+        return sorted(candidates, key=apart)
+
     def _conclusion(
         self,
         fused: FusedPose,
@@ -178,42 +216,48 @@ class Relocalizer:
     ) -> Localization | Rejection:
         agreeing = [_solved(matched)[i] for i in fused.agreeing]
         keyframe_id, estimate = agreeing[0]
+        found = evidence(fused, self._in_map(matched))
+        covariance, wrong_chance = fused.covariance, None
+        if self._calibration is not None:
+            covariance = self._calibration.scaled(covariance)
+            wrong_chance = self._calibration.wrong_chance(found)
         keyframe_from_query = inverse(self._map.pose(keyframe_id)) @ fused.map_from_query
-        distance_m = np.linalg.norm(keyframe_from_query[:3, 3])
-        if distance_m > self._config.max_distance_m:
-            detail = f'{distance_m:.1f} m from keyframe {keyframe_id}'
-            return Rejection(Reason.IMPLAUSIBLE_POSE, detail, candidates, latency_s)
-        sigma_m = worst_sigma_m(fused.covariance)
-        if sigma_m > self._config.max_sigma_m:
-            detail = f'known to {sigma_m:.2f} m from keyframe {keyframe_id}'
-            return Rejection(Reason.UNCERTAIN_POSE, detail, candidates, latency_s)
+        doubt = self._doubt(keyframe_from_query, covariance, wrong_chance)
+        if doubt is not None:
+            reason, detail = doubt
+            detail = f'{detail} from keyframe {keyframe_id}'
+            return Rejection(reason, detail, candidates, latency_s)
         return Localization(
             map_from_query=fused.map_from_query,
-            covariance=fused.covariance,
+            covariance=covariance,
             keyframe_id=keyframe_id,
             keyframe_from_query=keyframe_from_query,
             matches=estimate.matches,
             agreeing_ids=tuple(each for each, _ in agreeing),
             agreement=fused.agreement,
+            evidence=found,
+            wrong_chance=wrong_chance,
             candidates=candidates,
             latency_s=latency_s,
         )
 
+    def _doubt(
+        self, keyframe_from_query: np.ndarray, covariance: np.ndarray, wrong_chance: float | None
+    ) -> tuple[Reason, str] | None:
+        """Return why a pose is not to be believed."""
+        config = self._config
+        distance_m, sigma_m = np.linalg.norm(keyframe_from_query[:3, 3]), worst_sigma_m(covariance)
+        if distance_m > config.max_distance_m:
+            return Reason.IMPLAUSIBLE_POSE, f'{distance_m:.1f} m'
+        if sigma_m > config.max_sigma_m:
+            return Reason.UNCERTAIN_POSE, f'known to {sigma_m:.2f} m'
+        if wrong_chance is not None and wrong_chance > config.max_wrong_chance:
+            return Reason.UNCERTAIN_POSE, f'wrong with a chance of {100 * wrong_chance:.1f} %'
+        return None
+
     def _read_features(self, keyframe_id: int) -> Any:
         keyframe = self._map.keyframe(keyframe_id)
         return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
-
-
-def worst_sigma_m(covariance: np.ndarray) -> float:
-    """
-    Return the standard deviation of a position along its worst axis [m].
-
-    :param covariance: (6, 6), position first.
-    :return: NaN of one that is unknown, as some fusions leave it.
-    """
-    if not np.isfinite(covariance).all():
-        return np.nan
-    return float(np.sqrt(np.linalg.eigvalsh(covariance[:3, :3])[-1]))
 
 
 def _solved(matched: list[Matched]) -> list[tuple[int, RelativePose]]:

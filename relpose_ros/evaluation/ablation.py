@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from relpose_ros.baselines.fusion_baselines import FUSIONS
 from relpose_ros.core.camera import checked_rgb, rectified
+from relpose_ros.core.confidence import worst_sigma_m
 from relpose_ros.core.estimator import Estimator, RelativePose
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometric_pose import GeometricEstimator
@@ -17,17 +18,15 @@ from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.refine import RefinementConfig
-from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig, worst_sigma_m
+from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig
 from relpose_ros.core.vlad import DenseVlad
-from relpose_ros.evaluation.metrics import median_or_none, Outcome, summary
+from relpose_ros.evaluation.metrics import is_wrong, median_or_none, Outcome, summary
 
 KEYFRAMES = (1, 2, 5, 10)
 # Other fusions are compared where the node works.
 COMPARED_AT = RelocalizerConfig().batch
 OURS = 'ours'
 NO_POSE = 'no_pose'
-# An answer further off than this would mislead a robot.
-WRONG_M, WRONG_DEG = 0.5, 10.0
 # Without the fine stage a match is as exact as its cell: 1/8 of the network's image.
 COARSE = RefinementConfig(pose='geometry', fine=False, threshold_px=12)
 REFINEMENTS = {
@@ -208,10 +207,9 @@ def figures(variant: Variant, outcomes: Sequence[Outcome]) -> dict[str, int | fl
     :raises ValueError: if there is no outcome.
     """
     result = summary(outcomes, variant.estimator, variant.weights)
-    wrong = [not each.rejected and not each.within(WRONG_M, WRONG_DEG) for each in outcomes]
     return {
         **{key: result[key] for key in ACCURACY},
-        'wrong': sum(wrong),
+        'wrong': sum(is_wrong(each) for each in outcomes),
         **{
             f'{stage}_ms_median': median_or_none([1000 * o.latency_s[stage] for o in outcomes])
             for stage in ('match', 'fuse')

@@ -34,6 +34,7 @@ class Answer:
     :param candidates: ids of the retrieved keyframes, most similar first.
     :param latency_s: duration of each stage [s].
     :param map_from_query: (4, 4) from ~/pose; None if rejected.
+    :param covariance: (6, 6) from ~/pose; None if rejected.
     :param keyframe_id: from ~/relative_pose; None if rejected.
     """
 
@@ -41,6 +42,7 @@ class Answer:
     candidates: tuple[int, ...]
     latency_s: dict[str, float]
     map_from_query: np.ndarray | None = None
+    covariance: np.ndarray | None = None
     keyframe_id: int | None = None
 
 
@@ -106,6 +108,7 @@ def outcomes(
             map_from_keyframe=keyframe_map.pose(answer.keyframe_id) if accepted else None,
             shared_view=first_shared_view(query, answer.candidates, keyframe_map),
             latency_s=answer.latency_s,
+            covariance=answer.covariance,
         )
 
 
@@ -171,11 +174,12 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _answers(record: Path) -> dict[int, Answer]:
     """Put together by stamp what the recorder heard on three topics."""
-    poses, keyframe_ids, answers = {}, {}, {}
+    poses, covariances, keyframe_ids, answers = {}, {}, {}, {}
     for line in _lines(record):
         if line['kind'] == 'pose':
             rotation = rotation_from_quaternion(np.array(line['quat_xyzw']))
             poses[line['stamp_ns']] = transform(rotation, np.array(line['position_m']))
+            covariances[line['stamp_ns']] = np.reshape(line['covariance'], (6, 6))
         elif line['kind'] == 'relative_pose':
             keyframe_ids[line['stamp_ns']] = int(line['frame_id'].removeprefix('keyframe_'))
     for line in _lines(record):
@@ -187,6 +191,7 @@ def _answers(record: Path) -> dict[int, Answer]:
                 candidates=_candidates(values.get('candidates', '')),
                 latency_s=_latency_s(values),
                 map_from_query=poses.get(stamp_ns),
+                covariance=covariances.get(stamp_ns),
                 keyframe_id=keyframe_ids.get(stamp_ns),
             )
     return answers

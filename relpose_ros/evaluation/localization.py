@@ -69,6 +69,8 @@ def outcome(
         map_from_keyframe=keyframe_map.pose(result.keyframe_id),
         shared_view=view,
         latency_s=result.latency_s,
+        covariance=result.covariance,
+        wrong_chance=result.wrong_chance,
     )
 
 

@@ -6,11 +6,16 @@ from math import degrees, inf, isfinite, isnan, nan
 
 import numpy as np
 from relpose_ros.core import geometry
+from relpose_ros.core.confidence import WRONG_DEG, WRONG_M
+from scipy.spatial.transform import Rotation
+from scipy.stats import chi2
 
 # Below this baseline the direction of a translation is noise.
 MIN_BASELINE_M = 0.01
 # A keyframe that shows this share of the query's view is the right place.
 MIN_SHARED_VIEW = 0.4
+# Shares of the answers that ellipsoids of these sizes should hold.
+LEVELS = (0.5, 0.68, 0.95)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +32,8 @@ class Outcome:
     :param shared_view: share of the query's view that the first retrieved keyframe shows, 0 if
         none was retrieved; None if it is unknown.
     :param latency_s: duration of each stage [s].
+    :param covariance: (6, 6) of the estimated pose, as Localization has it; None if unknown.
+    :param wrong_chance: the answer's own, as Localization has it; None if unknown.
     :raises ValueError: unless the query has either a pose and its keyframe, or a reason.
     """
 
@@ -38,6 +45,8 @@ class Outcome:
     map_from_keyframe: np.ndarray | None = None
     shared_view: float | None = None
     latency_s: dict[str, float] = field(default_factory=dict)
+    covariance: np.ndarray | None = None
+    wrong_chance: float | None = None
 
     def __post_init__(self) -> None:
         found = (self.estimated_map_from_query, self.keyframe_id, self.map_from_keyframe)
@@ -137,6 +146,8 @@ def summary(
         ),
         'within_5cm_5deg': share_or_none([outcome.within(0.05, 5) for outcome in outcomes]),
         'within_25cm_5deg': share_or_none([outcome.within(0.25, 5) for outcome in outcomes]),
+        'wrong': sum(is_wrong(outcome) for outcome in outcomes),
+        **coverage(outcomes),
         'retrieval_recall_at_1': share_or_none([view >= MIN_SHARED_VIEW for view in views]),
         'estimator': estimator,
         'weights': weights,
@@ -176,6 +187,9 @@ def readable(result: dict[str, int | float | str | None]) -> list[tuple[str, str
         ('rotation error, median', number('rotation_deg_median', 'deg', digits=2)),
         ('within 5 cm and 5 deg', number('within_5cm_5deg', '%', 100)),
         ('within 25 cm and 5 deg', number('within_25cm_5deg', '%', 100)),
+        ('wrong by 50 cm, 10 deg', f'{result["wrong"]}'),
+        ('95 % region, position', number('position_coverage_95', '%', 100)),
+        ('95 % region, rotation', number('rotation_coverage_95', '%', 100)),
         ('first keyframe right', number('retrieval_recall_at_1', '%', 100)),
         ('latency, median', number('latency_ms_median', 'ms')),
         ('estimator', f'{result["estimator"]}'),
@@ -192,3 +206,51 @@ def median_or_none(values: Sequence[float]) -> float | None:
 def share_or_none(hits: Sequence[bool]) -> float | None:
     """Return the share of hits to 4 digits; None if there is nothing to take it of."""
     return round(float(np.mean(hits)), 4) if len(hits) else None
+
+
+def is_wrong(outcome: Outcome) -> bool:
+    """Say whether there is an answer that would mislead a robot."""
+    return not outcome.rejected and not outcome.within(WRONG_M, WRONG_DEG)
+
+
+def squared_distances(
+    estimated: np.ndarray, covariance: np.ndarray, true: np.ndarray
+) -> tuple[float, float]:
+    """
+    Compare the errors of a pose with its covariance.
+
+    :param estimated: (4, 4), map_from_query.
+    :param covariance: (6, 6), its own, as Localization has it.
+    :param true: (4, 4), map_from_query.
+    :return: squared Mahalanobis distances of position and rotation, each of 3 degrees of freedom.
+    """
+    off_m = estimated[:3, 3] - true[:3, 3]
+    off_rad = Rotation.from_matrix(estimated[:3, :3] @ true[:3, :3].T).as_rotvec()
+    return (
+        float(off_m @ np.linalg.solve(covariance[:3, :3], off_m)),
+        float(off_rad @ np.linalg.solve(covariance[3:, 3:], off_rad)),
+    )
+
+
+def coverage(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
+    """
+    Return the shares of right answers whose truth lies within the ellipsoids of their covariance.
+
+    Wrong answers are the business of risk.py: no covariance of a pose holds another place.
+
+    :return: for each of LEVELS 'position_coverage_95' and so on; None without an answer.
+    """
+    judged = [o for o in outcomes if not o.rejected and not is_wrong(o)]
+    judged = [o for o in judged if o.covariance is not None and np.isfinite(o.covariance).all()]
+    distances = np.array(
+        [
+            squared_distances(o.estimated_map_from_query, o.covariance, o.map_from_query)
+            for o in judged
+        ]
+    ).reshape(-1, 2)
+    shares = chi2.cdf(distances, 3)  # sizes of the ellipsoids on which the truths lie
+    return {
+        f'{part}_coverage_{100 * level:.0f}': share_or_none(shares[:, column] <= level)
+        for column, part in enumerate(('position', 'rotation'))
+        for level in LEVELS
+    }

@@ -26,6 +26,7 @@ import argparse
 import json
 from pathlib import Path
 
+from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Relocalizer
@@ -87,7 +88,8 @@ def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) 
     """Build the map if there is none and localize the queries."""
     split = read_split(arguments.data)
     with opened_map(split.keyframes, device, arguments.map) as keyframe_map:
-        relocalizer = Relocalizer(keyframe_map, estimator, device=device)
+        calibration = read_calibration(estimator)
+        relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
         queries = counted(split.queries, 'Queries')
         outcomes = list(evaluate(relocalizer, keyframe_map, queries))
         result = summary(outcomes, estimator.name, estimator.weights)

@@ -20,6 +20,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.estimators import chosen_device, load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
@@ -123,7 +124,8 @@ def _localized(
     with KeyframeMap.open(path) as keyframe_map:
         for estimator, depth in shown:
             seeing = estimator if depth else WithoutDepth(estimator)
-            relocalizer = Relocalizer(keyframe_map, seeing, device=device)
+            calibration = read_calibration(seeing)
+            relocalizer = Relocalizer(keyframe_map, seeing, None, device, calibration=calibration)
             queries = counted(split.queries, f'Queries, {estimator.name}')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))
             result = summary(outcomes, estimator.name, estimator.weights)

@@ -1,0 +1,91 @@
+"""Fits how sure an estimator's answers are to answers whose truth is known."""
+
+from collections.abc import Sequence
+from math import degrees, inf
+from typing import NamedTuple
+
+import numpy as np
+from relpose_ros.core.confidence import Calibration, WRONG_DEG, WRONG_M
+from relpose_ros.core.geometry import position_error_m, rotation_error_rad
+from relpose_ros.core.relocalizer import Localization
+from relpose_ros.evaluation.metrics import squared_distances
+from scipy.optimize import minimize
+from scipy.special import expit
+from scipy.stats import chi2
+
+# The ellipsoid that shall hold its share of the truths: what a filter's gate looks at.
+LEVEL = 0.95
+# Fewer say nothing about one answer in twenty.
+MIN_RIGHT = 40
+# Prior on the slopes, in answers: where nothing wrong was seen they stay finite.
+RIDGE = 1.0
+
+
+class Answer(NamedTuple):
+    """
+    An answer that was given whatever spoke against it.
+
+    :param evidence: as Localization has it.
+    :param wrong: whether it would mislead a robot.
+    :param distances: as confidence.squared_distances; infinite for an image of another place.
+    """
+
+    evidence: tuple[float, ...]
+    wrong: bool
+    distances: tuple[float, float]
+
+
+def judged(result: Localization, map_from_query: np.ndarray | None) -> Answer:
+    """
+    Compare an answer with the truth.
+
+    :param map_from_query: (4, 4), the true pose; None of an image of another place.
+    """
+    if map_from_query is None:
+        return Answer(result.evidence, True, (inf, inf))
+    estimated = result.map_from_query
+    off_m = position_error_m(estimated, map_from_query)
+    off_deg = degrees(rotation_error_rad(estimated, map_from_query))
+    distances = squared_distances(estimated, result.covariance, map_from_query)
+    return Answer(result.evidence, off_m >= WRONG_M or off_deg >= WRONG_DEG, distances)
+
+
+def fitted(answers: Sequence[Answer], weights: str | None) -> Calibration:
+    """
+    Calibrate an estimator.
+
+    Scales make the ellipsoids of LEVEL hold their share of the right answers; the chance of being
+    wrong is a logistic regression with a ridge prior.
+
+    :param answers: right and wrong ones, of images in and out of their maps.
+    :param weights: of the estimator.
+    :raises ValueError: if there are too few right answers, or no wrong one to learn from.
+    """
+    right = [each.distances for each in answers if not each.wrong]
+    wrong = np.array([each.wrong for each in answers], np.float64)
+    if len(right) < MIN_RIGHT or not wrong.any():
+        raise ValueError(
+            f'{len(right)} right and {len(answers) - len(right)} wrong answers: at least '
+            f'{MIN_RIGHT} right ones and a wrong one are needed; give more recordings'
+        )
+    scales = np.sqrt(np.quantile(right, LEVEL, axis=0) / chi2.ppf(LEVEL, 3))
+    intercept, slopes = _logistic(np.array([each.evidence for each in answers]), wrong)
+    return Calibration(weights, *map(float, scales), slopes, intercept)
+
+
+def _logistic(found: np.ndarray, wrong: np.ndarray) -> tuple[float, tuple[float, ...]]:
+    """Return intercept and slopes of the log odds of being wrong (n,) on evidence (n, e)."""
+    mean, spread = found.mean(0), found.std(0).clip(1e-6)
+    standard = (found - mean) / spread
+
+    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = parameters[0] + standard @ parameters[1:]
+        miss = expit(odds) - wrong
+        value = np.logaddexp(0, odds).sum() - wrong @ odds
+        value += RIDGE / 2 * parameters[1:] @ parameters[1:]
+        slope = np.concatenate([[miss.sum()], standard.T @ miss + RIDGE * parameters[1:]])
+        return value, slope
+
+    best = minimize(loss, np.zeros(1 + found.shape[1]), jac=True).x
+    slopes = best[1:] / spread
+    return float(best[0] - slopes @ mean), tuple(map(float, slopes))

@@ -1,0 +1,90 @@
+"""What was measured of an estimator, applied to its poses."""
+
+import json
+from math import exp, log
+
+import numpy as np
+import pytest
+from relpose_ros.core.confidence import Calibration, evidence, read_calibration, worst_sigma_m
+from relpose_ros.core.estimator import Matches, RelativePose
+from relpose_ros.core.estimators import load_estimator
+from relpose_ros.core.fusion import fuse, KeyframeEstimate
+
+NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+SURE = np.diag([1e-4] * 6)
+
+
+def estimate(x_m: float, support: float) -> KeyframeEstimate:
+    """Return what a keyframe at the origin says of a query that stands x in front of it."""
+    keyframe_from_query = np.eye(4)
+    keyframe_from_query[0, 3] = x_m
+    return KeyframeEstimate(
+        np.eye(4), RelativePose(keyframe_from_query, True, SURE, support, NO_MATCHES)
+    )
+
+
+def calibration(**changes) -> Calibration:
+    """Return a calibration in which only support counts."""
+    given = {
+        'weights': None,
+        'position_scale': 2.0,
+        'rotation_scale': 3.0,
+        'slopes': (-2.0, 0.0, 0.0, 0.0),
+        'intercept': 4.0,
+    }
+    return Calibration(**(given | changes))
+
+
+def test_covariance_is_scaled_by_block():
+    """Standard deviations grow by their factors, correlations stay."""
+    covariance = np.eye(6) + 0.5
+    scaled = calibration().scaled(covariance)
+    assert np.allclose(scaled[:3, :3], 4 * covariance[:3, :3])
+    assert np.allclose(scaled[3:, 3:], 9 * covariance[3:, 3:])
+    assert np.allclose(scaled[:3, 3:], 6 * covariance[:3, 3:])
+
+
+def test_more_support_is_less_likely_wrong():
+    """The chance is the logistic function of the evidence."""
+    few, many = ((log(n), 0.0, 1.0, log(0.01)) for n in (5, 500))
+    assert calibration().wrong_chance(few) == pytest.approx(1 / (1 + exp(-4 + 2 * log(5))))
+    assert calibration().wrong_chance(many) < 1e-3 < calibration().wrong_chance(few)
+
+
+def test_evidence_counts_those_that_agree():
+    """Support and number are those of the agreeing, the share is of all."""
+    estimates = [estimate(1.0, 30), estimate(1.001, 50), estimate(5.0, 20)]
+    fused = fuse(estimates)
+    support, count, agreement, sigma_m = evidence(fused, estimates)
+    assert (exp(support), exp(count), agreement) == pytest.approx((80, 2, 0.8))
+    assert exp(sigma_m) == pytest.approx(worst_sigma_m(fused.covariance))
+
+
+def test_both_estimators_of_the_package_are_calibrated():
+    """The package's own calibration is of the package's own weights."""
+    for name in ('geometric', 'network'):
+        found = read_calibration(load_estimator(name))
+        assert found.position_scale > 0
+        assert found.rotation_scale > 0
+
+
+def test_other_weights_are_not_calibrated(tmp_path):
+    """What was measured of other weights says nothing of these."""
+    estimator = load_estimator('geometric')
+    entry = {'weights': 'abc', 'position_scale': 1, 'rotation_scale': 1, 'slopes': [0] * 4}
+    path = tmp_path / 'calibration.json'
+    path.write_text(json.dumps({'geometric': entry | {'intercept': 0}}))
+    assert read_calibration(estimator, path) is None
+    path.write_text('{}')
+    assert read_calibration(estimator, path) is None
+
+
+@pytest.mark.parametrize(
+    'text', ['', '[]', '{"geometric": {"weights": null}}', '{"geometric": 3}']
+)
+def test_broken_file_is_named(tmp_path, text: str):
+    """A file that is no calibration is refused in one sentence."""
+    path = tmp_path / 'calibration.json'
+    path.write_text(text)
+    with pytest.raises(ValueError, match='calibration.json: is no calibration'):
+        read_calibration(load_estimator('geometric'), path)
