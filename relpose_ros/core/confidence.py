@@ -85,14 +85,19 @@ def worst_sigma_m(covariance: np.ndarray) -> float:
     return float(np.sqrt(np.linalg.eigvalsh(covariance[:3, :3])[-1]))
 
 
-def read_calibration(estimator: Estimator, path: Path = SHIPPED) -> Calibration | None:
+def read_calibration(estimator: Estimator, weights: str = '') -> Calibration | None:
     """
     Return what was measured of an estimator.
 
-    :param path: file that `calibrate` wrote; by default the package's own.
-    :return: None if it was not measured, or with other weights.
-    :raises ValueError: if the file is none.
+    :param weights: the network's weights file, beside which its calibration.json lies; empty for
+        the package's own.
+    :return: None if nothing was measured, or with other weights.
+    :raises ValueError: if the file is no calibration.
     """
+    own = weights and estimator.weights is not None
+    path = Path(weights).with_name(SHIPPED.name) if own else SHIPPED
+    if not path.exists():
+        return None
     try:
         entry = json.loads(path.read_text()).get(estimator.name)
         if entry is None or entry['weights'] != estimator.weights:

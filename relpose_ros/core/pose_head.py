@@ -1,6 +1,7 @@
 """The pose regression module (paper section 3.3, appendix B)."""
 
 from dataclasses import dataclass
+from math import log
 
 from kornia.geometry.conversions import quaternion_to_rotation_matrix
 import torch
@@ -13,6 +14,7 @@ HIDDEN = 256
 # Numbers that each of the one, two or three MLPs puts out, in this order: quaternion and
 # log-uncertainty of the rotation; direction; distance and log-uncertainty of the position.
 HEAD_SIZES = {1: (10,), 2: (5, 5), 3: (5, 3, 2)}
+ROTATION_SIGMA, POSITION_SIGMA = 4, 9  # where the log-uncertainties stand among these numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +130,17 @@ class PoseHead(nn.Module):
         out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
         return PosePrediction(
             quat_xyzw=F.normalize(out[:, :4], dim=1),
-            log_rotation_sigma=out[:, 4],
+            log_rotation_sigma=out[:, ROTATION_SIGMA],
             direction=F.normalize(out[:, 5:8], dim=1),
             distance_m=F.softplus(out[:, 8]),
-            log_position_sigma=out[:, 9],
+            log_position_sigma=out[:, POSITION_SIGMA],
         )
+
+    @torch.no_grad()
+    def scale_sigmas(self, rotation: float, position: float) -> None:
+        """Multiply all expected errors by factors."""
+        change = torch.zeros(sum(mlp[-1].out_features for mlp in self.mlps))
+        change[ROTATION_SIGMA], change[POSITION_SIGMA] = log(rotation), log(position)
+        parts = change.split([mlp[-1].out_features for mlp in self.mlps])
+        for mlp, part in zip(self.mlps, parts, strict=True):
+            mlp[-1].bias += part.to(mlp[-1].bias)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 import numpy as np
 from relpose_ros.evaluation.metrics import Outcome
+from relpose_ros.evaluation.risk import RiskCoverage
 
 # Told apart by the colour blind too (Okabe and Ito).
 KEYFRAME, TRUE, ESTIMATED, REJECTED = '#9aa4b1', '#111827', '#0072b2', '#d55e00'
@@ -131,3 +132,12 @@ def plot_latency(axes: Axes, outcomes: Sequence[Outcome]) -> None:
     axes.set_title('Latency per stage', loc='left', fontweight='bold')
     axes.set_axisbelow(True)
     axes.grid(axis='x', **GRID)
+
+
+def plot_risk(axes: Axes, curve: RiskCoverage) -> None:
+    """Draw the share of wrong answers against the share of queries answered, surest first."""
+    axes.step(100 * curve.answered, 100 * curve.risk, where='post', color=ESTIMATED)
+    axes.set(xlabel='queries answered, surest first [%]', ylabel='wrong answers [%]')
+    axes.set(xlim=(0, 100), ylim=(0, max(5.0, 110 * curve.risk.max(initial=0))))
+    axes.set_title(f'risk against coverage, area {curve.area:.3f}', loc='left')
+    axes.grid(**GRID)

@@ -1,17 +1,19 @@
 """The two stages of training: the matcher, then the pose head on the frozen matcher."""
 
+from collections.abc import Iterable
 from math import degrees
 from typing import NamedTuple
 
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
-from relpose_ros.core.pose_head import mean_of_both_orders
+from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.relative_pose import RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
 from relpose_ros.learning.losses import (
     LearnedWeights,
     pose_errors,
     pose_loss,
+    PoseErrors,
     uncertainty_loss,
 )
 from relpose_ros.learning.matching import (
@@ -22,8 +24,11 @@ from relpose_ros.learning.matching import (
 )
 from relpose_ros.learning.recipe import HeadLoss
 from relpose_ros.learning.training_data import Batch
+from scipy.stats import chi2
 import torch
 from torch import nn, Tensor
+
+LEVEL = 0.95
 
 
 class MatcherStage(nn.Module):
@@ -61,6 +66,9 @@ class MatcherStage(nn.Module):
         forward = cell_targets(shots, first, second)
         backward = cell_targets(shots, second, first)
         return matching_loss(correlation, forward, backward, self.focal_gamma)
+
+    def calibrate(self, batches: Iterable[Batch]) -> None:
+        """Do nothing: a matcher says nothing of errors."""
 
     @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:
@@ -143,17 +151,40 @@ class HeadStage(nn.Module):
         return weighted + self.options.uncertainty * uncertainty_loss(prediction, errors)
 
     @torch.no_grad()
+    def calibrate(self, batches: Iterable[Batch]) -> None:
+        """
+        Make the expected errors as large as they are on pairs that were not learned from.
+
+        Afterwards the truth lies in the 95 % ellipsoids, which spread an expected error evenly
+        over three axes, of 95 % of these pairs.
+        """
+        ratios = []
+        for batch in batches:
+            prediction, errors = self._compared(batch.shots, batch.first, batch.second)
+            rotation = errors.rotation_rad / prediction.log_rotation_sigma.exp()
+            position = errors.position_m / prediction.log_position_sigma.exp()
+            ratios.append(torch.stack((rotation, position)))
+        squared = 3 * torch.cat(ratios, dim=1).square().quantile(LEVEL, dim=1)
+        self.network.head.scale_sigmas(*(squared / chi2.ppf(LEVEL, 3)).sqrt().tolist())
+
+    @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:
         """Return errors (P,) of pairs: cm, degrees, degrees."""
-        features, K = self.network.matcher.image_features(shots.images), shots.K
-        pair = self.network(features[first], features[second], K[first], K[second])
-        prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
-        errors = pose_errors(prediction, *_first_from_second(shots, first, second))
+        _, errors = self._compared(shots, first, second)
         return {
             'position_cm': 100 * errors.position_m,
             'direction_deg': degrees(1) * errors.direction_rad,
             'rotation_deg': degrees(1) * errors.rotation_rad,
         }
+
+    def _compared(
+        self, shots: Shots, first: Tensor, second: Tensor
+    ) -> tuple[PosePrediction, PoseErrors]:
+        """Return what the network says of pairs, and how far off it is."""
+        features, K = self.network.matcher.image_features(shots.images), shots.K
+        pair = self.network(features[first], features[second], K[first], K[second])
+        prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
+        return prediction, pose_errors(prediction, *_first_from_second(shots, first, second))
 
 
 def _first_from_second(shots: Shots, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

@@ -147,6 +147,7 @@ class Trainer:
         """Measure the averaged network, and keep it if it is the best so far."""
         network = self.averaged_network
         stage = self._stage.with_network(network).eval()
+        stage.calibrate(batch for batches in self._validation.values() for batch in batches)
         figures: dict[str, float] = {}
         for name, batches in self._validation.items():
             rows = [stage.measure(b.shots, b.first, b.second) for b in batches]

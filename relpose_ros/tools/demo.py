@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> None:
             f'at {split.rate_hz:.0f} Hz: {len(replayed)} of {len(split.replay)} images taken, '
             f'the newest each time; {accepted} poses'
         )
-        calibration = read_calibration(estimator)
+        calibration = read_calibration(estimator, arguments.weights)
         relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
         report(out, split, relocalizer, keyframe_map, judged, result, f'Demo: {data.name}')
 

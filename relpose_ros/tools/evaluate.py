@@ -23,24 +23,28 @@ or pair without a pose counts as a failure. Errors are those of the paper's equa
 """
 
 import argparse
+from dataclasses import replace
 import json
 from pathlib import Path
 
+from matplotlib.figure import Figure
 from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Relocalizer
+from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.datasets.seven_scenes import read_split, Split
-from relpose_ros.evaluation import row_table
+from relpose_ros.evaluation import page, plots, row_table
 from relpose_ros.evaluation.localization import evaluate, match_picture
 from relpose_ros.evaluation.metrics import Outcome, summary, table
 from relpose_ros.evaluation.report import write_report
+from relpose_ros.evaluation.risk import risk_coverage
 from relpose_ros.tools.options import add_estimator, estimator_from, existing_folder
 from relpose_ros.tools.progress import counted
 from relpose_ros.tools.protocols import opened_map, PAIR_PROTOCOLS, Protocol, run_protocol
 
 LOCALIZATION = 'localization'
 SHOWN_MATCHES = 6
+RISKS = (0.0, 0.01, 0.05)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=1,
         metavar='N',
         help='trajectory: keyframes are at least so many images from their query (default: 1)',
+    )
+    parser.add_argument(
+        '--answer-all',
+        action='store_true',
+        help='localization: reject no pose for its chance of being wrong, and print and draw what '
+        'share of the answers would be wrong at which share of queries answered',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures')
     parser.add_argument('--report', type=Path, metavar='FOLDER', help='write a page with pictures')
@@ -88,8 +98,13 @@ def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) 
     """Build the map if there is none and localize the queries."""
     split = read_split(arguments.data)
     with opened_map(split.keyframes, device, arguments.map) as keyframe_map:
-        calibration = read_calibration(estimator)
-        relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
+        calibration = read_calibration(estimator, arguments.weights)
+        config = RelocalizerConfig()
+        if arguments.answer_all:
+            if calibration is None:
+                raise ValueError(f'{estimator.name}: not calibrated for these weights: calibrate')
+            config = replace(config, max_wrong_chance=1.0)
+        relocalizer = Relocalizer(keyframe_map, estimator, config, device, calibration=calibration)
         queries = counted(split.queries, 'Queries')
         outcomes = list(evaluate(relocalizer, keyframe_map, queries))
         result = summary(outcomes, estimator.name, estimator.weights)
@@ -98,6 +113,20 @@ def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) 
             arguments.json.write_text(json.dumps(result, indent=2) + '\n')
         if arguments.report:
             report(arguments.report, split, relocalizer, keyframe_map, outcomes, result)
+        if arguments.answer_all:
+            _show_risk(outcomes, arguments.report)
+
+
+def _show_risk(outcomes: list[Outcome], folder: Path | None) -> None:
+    """Print risk against coverage, and draw it where there is a page."""
+    curve = risk_coverage(outcomes)
+    at = ', '.join(f'{100 * curve.answered_at(r):.0f} % at {100 * r:.0f} % wrong' for r in RISKS)
+    print(f'risk against coverage: area {curve.area:.4f}; answered: {at}')
+    if folder:
+        figure = Figure(figsize=(6, 4), dpi=100, layout='constrained')
+        plots.plot_risk(figure.subplots(), curve)
+        (folder / 'risk.png').write_bytes(page.png(figure))
+        print(folder / 'risk.png')
 
 
 def report(

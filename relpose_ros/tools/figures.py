@@ -101,7 +101,8 @@ def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'map.relmap'
         if present[0].folder == KITCHEN:
-            localized = list(_localized(arguments.data / KITCHEN, path, whole, device))
+            kitchen, weights = arguments.data / KITCHEN, arguments.weights
+            localized = list(_localized(kitchen, path, whole, weights, device))
         for each in present:
             protocol = replace(each.protocol, map_path=path)
             evaluation = run_protocol(protocol, arguments.data / each.folder, shown, device)
@@ -116,7 +117,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _localized(
-    folder: Path, path: Path, shown: Sequence[tuple[Estimator, bool]], device: str
+    folder: Path,
+    path: Path,
+    shown: Sequence[tuple[Estimator, bool]],
+    weights: str,
+    device: str,
 ) -> Iterator[Row]:
     """Map the keyframes of a split and localize its queries, as the node does."""
     split = read_split(folder)
@@ -124,7 +129,7 @@ def _localized(
     with KeyframeMap.open(path) as keyframe_map:
         for estimator, depth in shown:
             seeing = estimator if depth else WithoutDepth(estimator)
-            calibration = read_calibration(seeing)
+            calibration = read_calibration(seeing, weights)
             relocalizer = Relocalizer(keyframe_map, seeing, None, device, calibration=calibration)
             queries = counted(split.queries, f'Queries, {estimator.name}')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Localize image by image."""
     estimator, device = estimator_from(arguments)
     with KeyframeMap.open(arguments.map) as keyframe_map:
-        calibration = read_calibration(estimator)
+        calibration = read_calibration(estimator, arguments.weights)
         relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
         for path in arguments.images:
             bgr = cv2.imread(str(path)) if path.is_file() else None  # OpenCV says so itself

@@ -69,22 +69,21 @@ def test_both_estimators_of_the_package_are_calibrated():
 
 
 def test_other_weights_are_not_calibrated(tmp_path):
-    """What was measured of other weights says nothing of these."""
-    estimator = load_estimator('geometric')
-    entry = {'weights': 'abc', 'position_scale': 1, 'rotation_scale': 1, 'slopes': [0] * 4}
-    path = tmp_path / 'calibration.json'
-    path.write_text(json.dumps({'geometric': entry | {'intercept': 0}}))
-    assert read_calibration(estimator, path) is None
-    path.write_text('{}')
-    assert read_calibration(estimator, path) is None
+    """What was measured of other weights says nothing of these, nor does a file without them."""
+    estimator = load_estimator('network')
+    weights, path = str(tmp_path / 'mine.safetensors'), tmp_path / 'calibration.json'
+    assert read_calibration(estimator, weights) is None
+    entry = {'position_scale': 1, 'rotation_scale': 1, 'slopes': [0] * 4, 'intercept': 0}
+    for content in ({}, {'network': entry | {'weights': 'abc'}}):
+        path.write_text(json.dumps(content))
+        assert read_calibration(estimator, weights) is None
+    path.write_text(json.dumps({'network': entry | {'weights': estimator.weights}}))
+    assert read_calibration(estimator, weights).position_scale == 1
 
 
-@pytest.mark.parametrize(
-    'text', ['', '[]', '{"geometric": {"weights": null}}', '{"geometric": 3}']
-)
+@pytest.mark.parametrize('text', ['', '[]', '{"network": {"slopes": 1}}', '{"network": 3}'])
 def test_broken_file_is_named(tmp_path, text: str):
     """A file that is no calibration is refused in one sentence."""
-    path = tmp_path / 'calibration.json'
-    path.write_text(text)
+    (tmp_path / 'calibration.json').write_text(text)
     with pytest.raises(ValueError, match='calibration.json: is no calibration'):
-        read_calibration(load_estimator('geometric'), path)
+        read_calibration(load_estimator('network'), str(tmp_path / 'mine.safetensors'))

@@ -193,6 +193,21 @@ def test_head_reduces_to_1152_and_every_parameter_learns(heads):
         assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
 
+@pytest.mark.parametrize('heads', [1, 2, 3])
+def test_expected_errors_are_scaled_and_nothing_else(heads):
+    head = PoseHead(21, heads).eval()
+    maps = torch.randn(3, 21, 18, 24, generator=torch.Generator().manual_seed(0))
+    before = head(maps)
+    head.scale_sigmas(2.0, 3.0)
+    after = head(maps)
+    grown = after.log_rotation_sigma - before.log_rotation_sigma
+    assert torch.allclose(grown.exp(), torch.tensor(2.0))
+    grown = after.log_position_sigma - before.log_position_sigma
+    assert torch.allclose(grown.exp(), torch.tensor(3.0))
+    assert torch.equal(after.quat_xyzw, before.quat_xyzw)
+    assert torch.equal(after.translation_m, before.translation_m)
+
+
 def test_other_numbers_of_heads_are_refused():
     with pytest.raises(ValueError, match='expected 1, 2 or 3'):
         PoseHead(21, 4)

@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from relpose_ros.core.matcher import MatcherConfig
 from relpose_ros.core.network_weights import load_network
+from relpose_ros.core.pose_head import mean_of_both_orders
 from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
 from relpose_ros.learning.augmentation import Augmentation
 from relpose_ros.learning.recipe import HeadLoss, Optimization, read_recipe, Recipe, Source
 from relpose_ros.learning.room_views import render_rooms, RoomViewsConfig
+from relpose_ros.learning.stages import HeadStage
 from relpose_ros.learning.trainer import Trainer
 from relpose_ros.learning.training_data import TrainingData, validation_batches
+from scipy.stats import chi2
 import torch
 import yaml
 
@@ -120,6 +123,23 @@ def test_a_frozen_matcher_stays_as_it_is(rooms: Path, tmp_path: Path) -> None:
     list(run.run())
     after = run.averaged_network.matcher.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_expected_errors_are_as_large_as_the_errors_seen(rooms: Path) -> None:
+    head = recipe('head')
+    batches = validation_batches(head, rooms, 'cpu')['rooms.npz']
+    torch.manual_seed(0)
+    stage = HeadStage(RelativePoseNetwork(TINY), head.loss).eval()
+    stage.calibrate(batches)
+    batch = batches[0]
+    features = stage.network.matcher.image_features(batch.shots.images)
+    pairs = features[batch.first], features[batch.second]
+    pair = stage.network(*pairs, batch.shots.K[batch.first], batch.shots.K[batch.second])
+    prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
+    seen_cm = stage.measure(batch.shots, batch.first, batch.second)['position_cm']
+    variance = (100 * prediction.log_position_sigma.exp()).square() / 3
+    held = (seen_cm.square() / variance < chi2.ppf(0.95, 3)).float().mean()
+    assert 0.8 < float(held) < 1
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(rooms: Path, tmp_path: Path) -> None:
