@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 import numpy as np
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera
 
 
@@ -74,10 +75,13 @@ class Estimator(Protocol):
 
     :param name: 'geometric' or 'network', with what is left out of it.
     :param weights: content hash of the network's weights, or 'untrained'; None without weights.
+    :param calibration: what was measured of it; None if nothing was: then its covariances are as
+        propagated, and no chance of being wrong is known.
     """
 
     name: str
     weights: str | None
+    calibration: Calibration | None
 
     def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
         """

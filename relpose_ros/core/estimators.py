@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from relpose_ros.core.calibration import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.geometric_pose import GeometricEstimator
 from relpose_ros.core.network_pose import NetworkEstimator
@@ -38,8 +39,10 @@ def load_estimator(name: str, weights: str = '', device: str = 'cpu') -> Estimat
     :raises ValueError: for another name, or if the weights cannot be used.
     """
     if name == 'geometric':
-        return GeometricEstimator(device=device)
+        return GeometricEstimator(device=device, calibration=read_calibration(name))
     if name == 'network':
-        network, content_hash = load_network(Path(weights) if weights else DEFAULT_WEIGHTS)
-        return NetworkEstimator(network, content_hash, device)
+        path = Path(weights) if weights else DEFAULT_WEIGHTS
+        network, content_hash = load_network(path)
+        calibration = read_calibration(name, content_hash, path)
+        return NetworkEstimator(network, content_hash, device, calibration=calibration)
     raise ValueError(f"estimator: expected one of {', '.join(ESTIMATORS)}, got '{name}'")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera, depth_at
 from relpose_ros.core.estimator import NoRelativePose, RelativePose
 from relpose_ros.core.pair_geometry import PairMatches, solve_pair
@@ -55,8 +56,14 @@ class GeometricEstimator:
     name = 'geometric'
     weights = None
 
-    def __init__(self, config: GeometricConfig | None = None, device: str = 'cpu') -> None:
+    def __init__(
+        self,
+        config: GeometricConfig | None = None,
+        device: str = 'cpu',
+        calibration: Calibration | None = None,
+    ) -> None:
         """Create the detector; `device` is where descriptors are compared."""
+        self.calibration = calibration
         self._config = config or GeometricConfig()
         self._device = device
         self._sift = cv2.SIFT_create(nfeatures=self._config.keypoints)

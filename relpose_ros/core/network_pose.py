@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.consistency import disagreement_rad
 from relpose_ros.core.correspondence import cell_grid
@@ -54,13 +55,14 @@ class NetworkEstimator:
         weights: str,
         device: str = 'cpu',
         refinement: RefinementConfig | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         """
         Put the network on a device.
 
         :param weights: content hash of the weights, or 'untrained'.
         """
-        self.weights = weights
+        self.weights, self.calibration = weights, calibration
         self._refinement = refinement or RefinementConfig()
         pose = self._refinement.pose
         self.name = 'network' if pose == 'blend' else f'network, {pose}'

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
-from relpose_ros.core.confidence import Calibration, evidence, worst_sigma_m
+from relpose_ros.core.confidence import evidence, worst_sigma_m
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
@@ -120,15 +120,12 @@ class Relocalizer:
         config: RelocalizerConfig | None = None,
         device: str = 'cpu',
         fuse: Fuse = fuse,
-        calibration: Calibration | None = None,
     ) -> None:
         """
         Prepare for localizing in a map.
 
         :param fuse: makes one pose of several keyframes; another method may be put in its place
             for comparison.
-        :param calibration: of the estimator; without one no chance of being wrong is known, and
-            covariances are as propagated.
         :raises MapError: if the map has no keyframes.
         """
         keyframe_map.require_keyframes()
@@ -136,7 +133,6 @@ class Relocalizer:
         self._map = keyframe_map
         self._estimator = estimator
         self._fuse = fuse
-        self._calibration = calibration
         self._describer = DenseVlad(keyframe_map.vocabulary, device)
         self._keyframe_features = lru_cache(self._config.cached_keyframes)(self._read_features)
 
@@ -218,9 +214,10 @@ class Relocalizer:
         keyframe_id, estimate = agreeing[0]
         found = evidence(fused, self._in_map(matched))
         covariance, wrong_chance = fused.covariance, None
-        if self._calibration is not None:
-            covariance = self._calibration.scaled(covariance)
-            wrong_chance = self._calibration.wrong_chance(found)
+        calibration = self._estimator.calibration
+        if calibration is not None:
+            covariance = calibration.scaled(covariance)
+            wrong_chance = calibration.wrong_chance(found)
         keyframe_from_query = inverse(self._map.pose(keyframe_id)) @ fused.map_from_query
         doubt = self._doubt(keyframe_from_query, covariance, wrong_chance)
         if doubt is not None:

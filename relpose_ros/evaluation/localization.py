@@ -22,6 +22,7 @@ class WithoutDepth:
     def __init__(self, estimator: Estimator) -> None:
         """Stand before an estimator."""
         self.name, self.weights = estimator.name, estimator.weights
+        self.calibration = estimator.calibration
         self._estimator = estimator
 
     def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:

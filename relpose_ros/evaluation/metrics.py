@@ -6,7 +6,7 @@ from math import degrees, inf, isfinite, isnan, nan
 
 import numpy as np
 from relpose_ros.core import geometry
-from relpose_ros.core.confidence import WRONG_DEG, WRONG_M
+from relpose_ros.core.calibration import WRONG_DEG, WRONG_M
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 

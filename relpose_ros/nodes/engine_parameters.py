@@ -15,6 +15,10 @@ NO_DEPTH = (
     'the map has no depth: the geometric estimator finds only directions, and a position needs '
     'several of them from keyframes that stand apart'
 )
+NOT_CALIBRATED = (
+    'these weights are not calibrated: covariances are as propagated, and no pose is rejected for '
+    'its chance of being wrong (relpose_ros calibrate)'
+)
 ESTIMATOR_PARAMETERS = {'estimator', 'weights', 'device'}
 
 
@@ -67,6 +71,10 @@ def hints(engine: Engine, before: Engine | None) -> list[str]:
     blind = engine.estimator.name == 'geometric' and not engine.keyframe_map.depth_count
     if blind and (new_map or before.estimator.name != engine.estimator.name):
         texts.append(NO_DEPTH)
+    if engine.estimator.calibration is None and (
+        before is None or before.estimator is not engine.estimator
+    ):
+        texts.append(NOT_CALIBRATED)
     return texts
 
 

@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Measure, print and write."""
     estimator, device = estimator_from(arguments)
+    estimator.calibration = None  # what it propagates is measured anew
     if len(arguments.data) < 2:
         raise ValueError('data: one recording has no images of another place: give several')
     entries = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}

@@ -15,7 +15,6 @@ import argparse
 import json
 from pathlib import Path
 
-from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Relocalizer
 from relpose_ros.datasets.seven_scenes import read_split
@@ -69,8 +68,7 @@ def run(arguments: argparse.Namespace) -> None:
             f'at {split.rate_hz:.0f} Hz: {len(replayed)} of {len(split.replay)} images taken, '
             f'the newest each time; {accepted} poses'
         )
-        calibration = read_calibration(estimator, arguments.weights)
-        relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
+        relocalizer = Relocalizer(keyframe_map, estimator, device=device)
         report(out, split, relocalizer, keyframe_map, judged, result, f'Demo: {data.name}')
 
 

@@ -28,7 +28,6 @@ import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
-from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
@@ -98,13 +97,12 @@ def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) 
     """Build the map if there is none and localize the queries."""
     split = read_split(arguments.data)
     with opened_map(split.keyframes, device, arguments.map) as keyframe_map:
-        calibration = read_calibration(estimator, arguments.weights)
         config = RelocalizerConfig()
         if arguments.answer_all:
-            if calibration is None:
+            if estimator.calibration is None:
                 raise ValueError(f'{estimator.name}: not calibrated for these weights: calibrate')
             config = replace(config, max_wrong_chance=1.0)
-        relocalizer = Relocalizer(keyframe_map, estimator, config, device, calibration=calibration)
+        relocalizer = Relocalizer(keyframe_map, estimator, config, device)
         queries = counted(split.queries, 'Queries')
         outcomes = list(evaluate(relocalizer, keyframe_map, queries))
         result = summary(outcomes, estimator.name, estimator.weights)

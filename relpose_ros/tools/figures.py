@@ -20,7 +20,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.estimators import chosen_device, load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
@@ -101,8 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
     with TemporaryDirectory() as folder:
         path = Path(folder) / 'map.relmap'
         if present[0].folder == KITCHEN:
-            kitchen, weights = arguments.data / KITCHEN, arguments.weights
-            localized = list(_localized(kitchen, path, whole, weights, device))
+            localized = list(_localized(arguments.data / KITCHEN, path, whole, device))
         for each in present:
             protocol = replace(each.protocol, map_path=path)
             evaluation = run_protocol(protocol, arguments.data / each.folder, shown, device)
@@ -117,11 +115,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _localized(
-    folder: Path,
-    path: Path,
-    shown: Sequence[tuple[Estimator, bool]],
-    weights: str,
-    device: str,
+    folder: Path, path: Path, shown: Sequence[tuple[Estimator, bool]], device: str
 ) -> Iterator[Row]:
     """Map the keyframes of a split and localize its queries, as the node does."""
     split = read_split(folder)
@@ -129,8 +123,7 @@ def _localized(
     with KeyframeMap.open(path) as keyframe_map:
         for estimator, depth in shown:
             seeing = estimator if depth else WithoutDepth(estimator)
-            calibration = read_calibration(seeing, weights)
-            relocalizer = Relocalizer(keyframe_map, seeing, None, device, calibration=calibration)
+            relocalizer = Relocalizer(keyframe_map, seeing, device=device)
             queries = counted(split.queries, f'Queries, {estimator.name}')
             outcomes = list(evaluate(relocalizer, keyframe_map, queries))
             result = summary(outcomes, estimator.name, estimator.weights)

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import cv2
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.confidence import read_calibration
 from relpose_ros.core.description import described
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Relocalizer
@@ -40,8 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Localize image by image."""
     estimator, device = estimator_from(arguments)
     with KeyframeMap.open(arguments.map) as keyframe_map:
-        calibration = read_calibration(estimator, arguments.weights)
-        relocalizer = Relocalizer(keyframe_map, estimator, None, device, calibration=calibration)
+        relocalizer = Relocalizer(keyframe_map, estimator, device=device)
         for path in arguments.images:
             bgr = cv2.imread(str(path)) if path.is_file() else None  # OpenCV says so itself
             if bgr is None:

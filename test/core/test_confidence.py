@@ -5,7 +5,8 @@ from math import exp, log
 
 import numpy as np
 import pytest
-from relpose_ros.core.confidence import Calibration, evidence, read_calibration, worst_sigma_m
+from relpose_ros.core.calibration import Calibration, read_calibration
+from relpose_ros.core.confidence import evidence, worst_sigma_m
 from relpose_ros.core.estimator import Matches, RelativePose
 from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.fusion import fuse, KeyframeEstimate
@@ -60,25 +61,24 @@ def test_evidence_counts_those_that_agree():
     assert exp(sigma_m) == pytest.approx(worst_sigma_m(fused.covariance))
 
 
-def test_both_estimators_of_the_package_are_calibrated():
+@pytest.mark.parametrize('name', ['geometric', 'network'])
+def test_both_estimators_of_the_package_are_calibrated(name: str):
     """The package's own calibration is of the package's own weights."""
-    for name in ('geometric', 'network'):
-        found = read_calibration(load_estimator(name))
-        assert found.position_scale > 0
-        assert found.rotation_scale > 0
+    found = load_estimator(name).calibration
+    assert found.position_scale > 0
+    assert found.rotation_scale > 0
 
 
 def test_other_weights_are_not_calibrated(tmp_path):
     """What was measured of other weights says nothing of these, nor does a file without them."""
-    estimator = load_estimator('network')
-    weights, path = str(tmp_path / 'mine.safetensors'), tmp_path / 'calibration.json'
-    assert read_calibration(estimator, weights) is None
+    weights, path = tmp_path / 'mine.safetensors', tmp_path / 'calibration.json'
+    assert read_calibration('network', 'abc', weights) is None
     entry = {'position_scale': 1, 'rotation_scale': 1, 'slopes': [0] * 4, 'intercept': 0}
-    for content in ({}, {'network': entry | {'weights': 'abc'}}):
+    for content in ({}, {'network': entry | {'weights': 'other'}}):
         path.write_text(json.dumps(content))
-        assert read_calibration(estimator, weights) is None
-    path.write_text(json.dumps({'network': entry | {'weights': estimator.weights}}))
-    assert read_calibration(estimator, weights).position_scale == 1
+        assert read_calibration('network', 'abc', weights) is None
+    path.write_text(json.dumps({'network': entry | {'weights': 'abc'}}))
+    assert read_calibration('network', 'abc', weights).position_scale == 1
 
 
 @pytest.mark.parametrize('text', ['', '[]', '{"network": {"slopes": 1}}', '{"network": 3}'])
@@ -86,4 +86,4 @@ def test_broken_file_is_named(tmp_path, text: str):
     """A file that is no calibration is refused in one sentence."""
     (tmp_path / 'calibration.json').write_text(text)
     with pytest.raises(ValueError, match='calibration.json: is no calibration'):
-        read_calibration(load_estimator('network'), str(tmp_path / 'mine.safetensors'))
+        read_calibration('network', 'abc', tmp_path / 'mine.safetensors')
