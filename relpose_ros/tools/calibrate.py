@@ -18,12 +18,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from itertools import chain
 import json
-from math import radians
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from relpose_ros.core.posed_image import PosedImage, select_by_motion
+from relpose_ros.core.keyframe_selection import select_keyframes, SelectionConfig
+from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.relocalizer import Localization, Relocalizer, RelocalizerConfig
 from relpose_ros.datasets.layouts import open_images
 from relpose_ros.evaluation.calibration import Answer, fitted, judged
@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> None:
         each_count = -(-arguments.queries // len(foreign))
         strangers = [image for other in foreign for image in _spread(other, each_count)]
         for distance_m, turn_deg in SPACINGS:
-            keyframes = list(select_by_motion(images, distance_m, radians(turn_deg)))
+            spacing = SelectionConfig(distance_m, turn_deg)
+            keyframes = list(select_keyframes(images, spacing, {}))
             mapped = {keyframe.name for keyframe in keyframes}
             others = [i for i, image in enumerate(images) if image.name not in mapped]
             queries = [images[i] for i in _spread(others, arguments.queries)]
