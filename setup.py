@@ -15,7 +15,7 @@ setup(
     maintainer='relpose_ros maintainers',
     maintainer_email='relpose-ros@users.noreply.github.com',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['weights/*', 'resource/*']},
+    package_data={package_name: ['weights/*', 'resource/*', 'evaluation/map_page.*s']},
     data_files=[
         ('share/ament_index/resource_index/packages', [f'{package_name}/resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),

@@ -307,6 +307,15 @@ class KeyframeMap:
         )
         return ids[row[0]], similarity[0]
 
+    def descriptors(self) -> np.ndarray:
+        """
+        Read all descriptors.
+
+        :return: (n, D) float32, by id.
+        """
+        _, index = self._searchable()
+        return index.reconstruct_n(0, index.ntotal)
+
     def _searchable(self) -> tuple[np.ndarray, faiss.Index]:
         if self._index is None:
             rows = self._query('SELECT id, descriptor FROM keyframe ORDER BY id')

@@ -3,6 +3,7 @@ Write a map anew without some keyframes, or in another frame.
 
 For example:
   relpose_ros edit-map office.relmap better.relmap --drop 17,40-52
+  relpose_ros edit-map office.relmap better.relmap --drop-suspicious blurred,duplicate
   relpose_ros edit-map office.relmap aligned.relmap --map-frame floor_2 \
       --new-from-map 1.20 -0.35 0 0 0 0.7071 0.7071
 
@@ -16,7 +17,12 @@ import re
 
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.map_editing import edit_map
+from relpose_ros.evaluation.map_check import Kind, suspicious
+from relpose_ros.evaluation.map_survey import survey
 from relpose_ros.tools.options import add_overwrite, add_transform
+from relpose_ros.tools.progress import counted
+
+KINDS = {kind.label: kind for kind in Kind}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,6 +37,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='leave these keyframes out, for example 3,7-12',
     )
     parser.add_argument(
+        '--drop-suspicious',
+        type=_kinds,
+        default=frozenset(),
+        metavar='KINDS',
+        help=f'leave out what inspect-map calls so: {", ".join(KINDS)}',
+    )
+    parser.add_argument(
         '--map-frame', metavar='NAME', help='name of the frame (default: as it is)'
     )
     add_transform(
@@ -43,18 +56,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Write the map."""
-    if not (arguments.drop or arguments.map_frame or arguments.new_from_map is not None):
-        raise ValueError('nothing to change: give --drop, --map-frame or --new-from-map')
+    changes = (arguments.drop, arguments.drop_suspicious, arguments.map_frame)
+    if not any(changes) and arguments.new_from_map is None:
+        raise ValueError('nothing to change: give what to drop, --map-frame or --new-from-map')
+    drop = arguments.drop | _suspicious(arguments.map, arguments.drop_suspicious)
     edit_map(
         arguments.new,
         arguments.map,
-        arguments.drop,
+        drop,
         arguments.map_frame,
         arguments.new_from_map,
         arguments.overwrite,
     )
     with KeyframeMap.open(arguments.new) as new:
         print(f"{arguments.new}: {len(new)} keyframes in frame '{new.map_frame}'")
+    if drop:
+        print(f'dropped: {", ".join(map(str, sorted(drop)))}')
+
+
+def _suspicious(path: Path, kinds: frozenset[Kind]) -> frozenset[int]:
+    """Return the ids of keyframes that are suspicious in one of these ways."""
+    if not kinds:
+        return frozenset()
+    with KeyframeMap.open(path) as keyframe_map:
+        views = survey(keyframe_map, counted(keyframe_map.ids, 'Keyframes'))
+        findings = suspicious(views, keyframe_map.descriptors())
+    return frozenset(finding.keyframe_id for finding in findings if finding.kind in kinds)
+
+
+def _kinds(text: str) -> frozenset[Kind]:
+    """
+    Read kinds of suspicion.
+
+    :raises ArgumentTypeError: if it is something else.
+    """
+    unknown = set(text.split(',')) - set(KINDS)
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"'{min(unknown)}' is not suspicious; what is: {', '.join(KINDS)}"
+        )
+    return frozenset(KINDS[word] for word in text.split(','))
 
 
 def _ids(text: str) -> frozenset[int]:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from relpose_ros.__main__ import main
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.evaluation.map_check import Kind
 
 
 def run(*arguments) -> int:
@@ -18,7 +19,8 @@ def test_edit_map(tmp_path, wall_map, capsys):
     path = tmp_path / 'new.relmap'
     turned = ('--new-from-map', 1, '-2', 0, 0, 0, -0.7071, 0.7071)
     assert run('edit-map', wall_map, path, '--drop', '2,4-5', '--map-frame', 'hall', *turned) == 0
-    assert capsys.readouterr().out == f"{path}: 2 keyframes in frame 'hall'\n"
+    printed = capsys.readouterr().out
+    assert printed == f"{path}: 2 keyframes in frame 'hall'\ndropped: 2, 4, 5\n"
     with KeyframeMap.open(path) as new, KeyframeMap.open(wall_map) as old:
         assert new.ids == [1, 3]
         x, y, z = old.pose(3)[:3, 3]
@@ -44,12 +46,33 @@ def test_merged_maps_that_are_described_anew_are_whitened_together(tmp_path, wal
         assert len(both) == 10
 
 
+def test_inspect_map_writes_a_page_and_edit_map_drops_what_it_names(tmp_path, wall_map, capsys):
+    doubled, page, cleaned = (tmp_path / name for name in ('a.relmap', 'a.html', 'b.relmap'))
+    assert run('merge-maps', doubled, wall_map, wall_map) == 0
+    assert run('inspect-map', doubled, '--html', page) == 0
+    printed = capsys.readouterr().out
+    assert 'duplicate    5: an earlier keyframe shows the same' in printed
+    assert printed.endswith(f'{page}\n')
+    assert '--drop-suspicious duplicate' in page.read_text()
+    assert run('edit-map', doubled, cleaned, '--drop-suspicious', 'duplicate,dark') == 0
+    assert capsys.readouterr().out.endswith('dropped: 6, 7, 8, 9, 10\n')
+    assert KeyframeMap.open(cleaned).ids == [1, 2, 3, 4, 5]
+
+
+def test_help_of_inspect_map_names_every_kind(capsys):
+    assert run('inspect-map', '--help') == 0
+    text = capsys.readouterr().out
+    for kind in Kind:
+        assert f'  {kind.label:<10} {kind.meaning}\n' in text
+
+
 @pytest.mark.parametrize(
     ('options', 'words'),
     [
         ((), 'nothing to change'),
         (('--drop', '3,x'), "'x' is no id or range"),
         (('--drop', '3-'), "'3-' is no id or range"),
+        (('--drop-suspicious', 'blurred,ugly'), "'ugly' is not suspicious"),
         (('--drop', '77'), 'has no keyframe 77'),
         (('--new-from-map', 0, 0, 0, 0, 0, 0, 3), 'no position and unit quaternion'),
         (('--new-from-map', 0, 0, 0, 0, 0, 'a', 1), 'no position and unit quaternion'),
