@@ -36,6 +36,7 @@ class Answer:
     :param map_from_query: (4, 4) from ~/pose; None if rejected.
     :param covariance: (6, 6) from ~/pose; None if rejected.
     :param keyframe_id: from ~/relative_pose; None if rejected.
+    :param agreeing_ids: keyframes that agree on the pose, best supported first.
     """
 
     result: str
@@ -44,6 +45,7 @@ class Answer:
     map_from_query: np.ndarray | None = None
     covariance: np.ndarray | None = None
     keyframe_id: int | None = None
+    agreeing_ids: tuple[int, ...] = ()
 
 
 def play(
@@ -109,6 +111,7 @@ def outcomes(
             shared_view=first_shared_view(query, answer.candidates, keyframe_map),
             latency_s=answer.latency_s,
             covariance=answer.covariance,
+            agreeing_ids=answer.agreeing_ids,
         )
 
 
@@ -188,16 +191,18 @@ def _answers(record: Path) -> dict[int, Answer]:
             stamp_ns = int(values['image_stamp'])
             answers[stamp_ns] = Answer(
                 result=values['result'],
-                candidates=_candidates(values.get('candidates', '')),
+                candidates=_ids(values.get('candidates', '')),
                 latency_s=_latency_s(values),
                 map_from_query=poses.get(stamp_ns),
                 covariance=covariances.get(stamp_ns),
                 keyframe_id=keyframe_ids.get(stamp_ns),
+                agreeing_ids=_ids(values.get('agreeing', '')),
             )
     return answers
 
 
-def _candidates(text: str) -> tuple[int, ...]:
+def _ids(text: str) -> tuple[int, ...]:
+    """Read a list of ids, each with or without a similarity after a colon."""
     return tuple(int(each.partition(':')[0]) for each in text.split(', ') if each)
 
 

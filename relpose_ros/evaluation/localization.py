@@ -72,6 +72,7 @@ def outcome(
         latency_s=result.latency_s,
         covariance=result.covariance,
         wrong_chance=result.wrong_chance,
+        agreeing_ids=result.agreeing_ids,
     )
 
 

@@ -34,6 +34,7 @@ class Outcome:
     :param latency_s: duration of each stage [s].
     :param covariance: (6, 6) of the estimated pose, as Localization has it; None if unknown.
     :param wrong_chance: the answer's own, as Localization has it; None if unknown.
+    :param agreeing_ids: keyframes that agree on the pose, best supported first.
     :raises ValueError: unless the query has either a pose and its keyframe, or a reason.
     """
 
@@ -47,6 +48,7 @@ class Outcome:
     latency_s: dict[str, float] = field(default_factory=dict)
     covariance: np.ndarray | None = None
     wrong_chance: float | None = None
+    agreeing_ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         found = (self.estimated_map_from_query, self.keyframe_id, self.map_from_keyframe)

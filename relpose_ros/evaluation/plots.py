@@ -1,10 +1,9 @@
-"""The pictures of an evaluation: map from above, error curves, latency, matches."""
+"""The curves of an evaluation: errors and latency."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 import numpy as np
 from relpose_ros.evaluation.metrics import Outcome
 from relpose_ros.evaluation.risk import RiskCoverage
@@ -12,67 +11,6 @@ from relpose_ros.evaluation.risk import RiskCoverage
 # Told apart by the colour blind too (Okabe and Ito).
 KEYFRAME, TRUE, ESTIMATED, REJECTED = '#9aa4b1', '#111827', '#0072b2', '#d55e00'
 GRID = {'color': '#e5e7eb', 'linewidth': 0.8}
-
-
-def plot_map(
-    axes: Axes, outcomes: Sequence[Outcome], map_from_keyframe: Sequence[np.ndarray]
-) -> None:
-    """
-    Draw keyframes, true and estimated query poses as seen from above.
-
-    Up is the axis of the map along which the cameras stand upright.
-    """
-    true = np.array([outcome.map_from_query for outcome in outcomes])
-    found = [outcome for outcome in outcomes if not outcome.rejected]
-    estimated = np.array([o.estimated_map_from_query for o in found]).reshape(-1, 4, 4)
-    keyframes = np.array(map_from_keyframe).reshape(-1, 4, 4)
-    plane = plane_from_above(np.concatenate((true, keyframes)))
-    extent_m = np.ptp(np.concatenate((true, keyframes))[:, plane, 3], axis=0).max()
-    size_m = 0.04 * max(extent_m, 0.5)
-
-    _wedges(axes, keyframes, plane, size_m, KEYFRAME, f'{len(keyframes)} keyframes')
-    _wedges(axes, true, plane, size_m, TRUE, f'{len(true)} queries, true pose')
-    _wedges(axes, estimated, plane, 0.75 * size_m, ESTIMATED, f'{len(found)} estimated poses')
-    ends = [(o.map_from_query[plane, 3], o.estimated_map_from_query[plane, 3]) for o in found]
-    axes.add_collection(LineCollection(ends, colors=REJECTED, linewidths=1.2, label='error'))
-    lost = np.array([o.map_from_query[plane, 3] for o in outcomes if o.rejected]).reshape(-1, 2)
-    axes.plot(*lost.T, 'X', color=REJECTED, markersize=9, label=f'{len(lost)} rejected')
-
-    # A wild estimate must not shrink the map to a dot.
-    everything = np.concatenate((true, keyframes))[:, plane, 3]
-    low, high = everything.min(axis=0) - 2 * size_m, everything.max(axis=0) + 2 * size_m
-    axes.dataLim.set_points(np.array((low, high)))
-    axes.autoscale_view()
-    axes.set_aspect('equal', adjustable='datalim')
-    axes.set_xlabel(f'{"xyz"[plane[0]]} [m]')
-    axes.set_ylabel(f'{"xyz"[plane[1]]} [m]')
-    axes.set_title('Map from above', loc='left', fontweight='bold')
-    axes.legend(frameon=True, framealpha=0.9, edgecolor='none', fontsize='small')
-    axes.grid(**GRID)
-
-
-def plane_from_above(map_from_camera: np.ndarray) -> list[int]:
-    """
-    Return the map's axes that run right and up on a picture taken from above, not mirrored.
-
-    :param map_from_camera: (n, 4, 4); on average the cameras are upright.
-    """
-    up = -map_from_camera[:, :3, 1].mean(axis=0)
-    vertical = int(np.abs(up).argmax())
-    right, away = (vertical + 1) % 3, (vertical + 2) % 3
-    return [right, away] if up[vertical] > 0 else [away, right]
-
-
-def _wedges(
-    axes: Axes, poses: np.ndarray, plane: list[int], size_m: float, colour: str, label: str
-) -> None:
-    """Draw each camera as a point with its field of view opening from it."""
-    centres = poses[:, plane, 3]
-    left, right = ((x, 0.0, 1.0) for x in (-0.5, 0.5))
-    corners = [centres + size_m * (poses[:, :3, :3] @ ray)[:, plane] for ray in (left, right)]
-    lines = np.stack((corners[0], centres, corners[1], corners[0]), axis=1)
-    axes.add_collection(LineCollection(lines, colors=colour, linewidths=0.9))
-    axes.plot(*centres.T, '.', color=colour, markersize=5, label=label)
 
 
 def plot_error_curves(

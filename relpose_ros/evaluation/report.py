@@ -1,7 +1,7 @@
 """An evaluation as one self-contained page and one picture."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 import textwrap
@@ -10,21 +10,35 @@ import cv2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
+from relpose_ros.core.relocalizer import Localization, Rejection
 from relpose_ros.evaluation import page, plots
+from relpose_ros.evaluation.map_plots import plot_map, plot_result
 from relpose_ros.evaluation.match_picture import draw_matches, MatchPicture
 from relpose_ros.evaluation.metrics import Outcome, readable, undefined_directions
 
 PAGE, OVERVIEW = 'index.html', 'overview.png'
 OVERVIEW_MATCHES = 3
 TITLE_WIDTH = 68
+WHERE = (
+    '<p>A triangle is a camera seen from above, its field of view opening from the dot. Grey: the '
+    "map's keyframes, orange those that some pose was found from. Black: where the queries were "
+    'taken, blue where the relocalizer says they were; where it is right, blue covers black. An '
+    'ellipse says how sure it is.</p>'
+)
+MATCHES = (
+    '<p>Left the query, right the keyframe that supports its pose most; lines join what was '
+    'recognised. Below, the keyframes that were retrieved, coloured by similarity (yellow: '
+    'alike), and in orange those that agree on the pose.</p>'
+)
 
 
 def write_report(
     folder: Path | str,
     outcomes: Sequence[Outcome],
     result: dict[str, int | float | str | None],
-    map_from_keyframe: Sequence[np.ndarray],
+    map_from_keyframe: Mapping[int, np.ndarray],
     matches: Sequence[MatchPicture] = (),
+    results: Sequence[Localization | Rejection] = (),
     title: str = 'Relocalization',
 ) -> tuple[Path, Path]:
     """
@@ -33,8 +47,9 @@ def write_report(
     :param folder: created where it is missing.
     :param outcomes: at least one.
     :param result: as metrics.summary returns it.
-    :param map_from_keyframe: (4, 4) each.
+    :param map_from_keyframe: (4, 4) by id.
     :param matches: all stand on the page, a few from first to last in the overview.
+    :param results: that the matches are pictures of; shown in the map beside them.
     :return: the page and the picture.
     """
     folder = Path(folder)
@@ -43,7 +58,7 @@ def write_report(
     chosen = [matches[i] for i in spread]
     picture = _overview(outcomes, result, map_from_keyframe, chosen, title)
     (folder / OVERVIEW).write_bytes(picture)
-    html = _page(outcomes, result, map_from_keyframe, matches, title)
+    html = _page(outcomes, result, map_from_keyframe, matches, results, title)
     (folder / PAGE).write_text(html, encoding='utf-8')
     return folder / PAGE, folder / OVERVIEW
 
@@ -51,7 +66,7 @@ def write_report(
 def _overview(
     outcomes: Sequence[Outcome],
     result: dict[str, int | float | str | None],
-    map_from_keyframe: Sequence[np.ndarray],
+    map_from_keyframe: Mapping[int, np.ndarray],
     matches: Sequence[MatchPicture],
     title: str,
 ) -> bytes:
@@ -61,7 +76,7 @@ def _overview(
     ratios = (3.1, 1) if matches else (1,)
     top, *rest = np.ravel(figure.subfigures(len(ratios), 1, height_ratios=ratios))
     left, right = top.subfigures(1, 2, width_ratios=(1.2, 1))
-    plots.plot_map(left.subplots(), outcomes, map_from_keyframe)
+    plot_map(left.subplots(), outcomes, map_from_keyframe)
     numbers, curves = right.subfigures(2, 1)
     _write_figures(numbers.subplots(), result)
     plots.plot_error_curves(*curves.subplots(1, 2, sharey=True), outcomes)
@@ -85,8 +100,9 @@ def _write_figures(axes: Axes, result: dict[str, int | float | str | None]) -> N
 def _page(
     outcomes: Sequence[Outcome],
     result: dict[str, int | float | str | None],
-    map_from_keyframe: Sequence[np.ndarray],
+    map_from_keyframe: Mapping[int, np.ndarray],
     matches: Sequence[MatchPicture],
+    results: Sequence[Localization | Rejection],
     title: str,
 ) -> str:
     cards = ''.join(
@@ -94,14 +110,14 @@ def _page(
         for name, value in readable(result)
     )
     above = Figure(figsize=(12, 7.5), dpi=100, layout='constrained')
-    plots.plot_map(above.subplots(), outcomes, map_from_keyframe)
+    plot_map(above.subplots(), outcomes, map_from_keyframe)
     curves = Figure(figsize=(12, 4), dpi=100, layout='constrained')
     plots.plot_error_curves(*curves.subplots(1, 2, sharey=True), outcomes)
     parts = [
         f'<div class="cards">{cards}</div>',
-        page.section('Where', page.panel(above)),
+        page.section('Where', page.panel(above) + WHERE),
         page.section('Errors', page.panel(curves) + _note(outcomes)),
-        page.section('Matches', _gallery(matches)) if matches else '',
+        page.section('Matches', _gallery(matches, results, map_from_keyframe)) if matches else '',
         page.section('Rejected', _rejections(outcomes)),
     ]
     if any(outcome.latency_s for outcome in outcomes):
@@ -120,14 +136,22 @@ def _note(outcomes: Sequence[Outcome]) -> str:
     return f'<p>{text}</p>'
 
 
-def _gallery(matches: Sequence[MatchPicture]) -> str:
+def _gallery(
+    matches: Sequence[MatchPicture],
+    results: Sequence[Localization | Rejection],
+    map_from_keyframe: Mapping[int, np.ndarray],
+) -> str:
     figures = []
-    for match in matches:
+    for match, result in zip(matches, results, strict=True):
         bgr = cv2.cvtColor(draw_matches(match), cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, 85))[1]
-        caption = f'<figcaption>{escape(match.title)}</figcaption>'
-        figures.append(f'<figure>{page.image("jpeg", jpeg.tobytes())}{caption}</figure>')
-    return f'<div class="matches">{"".join(figures)}</div>'
+        above = Figure(figsize=(9, 5), dpi=100, layout='constrained')
+        plot_result(above.subplots(), result, map_from_keyframe, 'What it was found from')
+        pictures = page.image('jpeg', jpeg.tobytes()) + page.image('png', page.png(above))
+        figures.append(
+            f'<figure>{pictures}<figcaption>{escape(match.title)}</figcaption></figure>'
+        )
+    return f'<div class="matches">{"".join(figures)}</div>{MATCHES}'
 
 
 def _rejections(outcomes: Sequence[Outcome]) -> str:

@@ -138,10 +138,11 @@ def report(
 ) -> None:
     """Write the page, with pictures of some queries spread over the recording."""
     step = max(1, len(split.queries) // SHOWN_MATCHES)
-    pictures = []
+    pictures, results = [], []
     for query in split.queries[::step][:SHOWN_MATCHES]:
         localized = relocalizer.localize(query.rgb, query.camera)
         pictures.append(match_picture(query, localized, keyframe_map))
-    poses = [keyframe_map.pose(keyframe_id) for keyframe_id in keyframe_map.ids]
-    page, picture = write_report(folder, outcomes, result, poses, pictures, title)
+        results.append(localized)
+    poses = {keyframe_id: keyframe_map.pose(keyframe_id) for keyframe_id in keyframe_map.ids}
+    page, picture = write_report(folder, outcomes, result, poses, pictures, results, title)
     print(f'{page}\n{picture}')

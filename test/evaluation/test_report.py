@@ -5,19 +5,23 @@ from pathlib import Path
 import re
 
 import cv2
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 import pytest
+from relpose_ros.core.estimator import Matches, Reason
 from relpose_ros.core.geometry import transform
+from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
 from relpose_ros.evaluation import plots
+from relpose_ros.evaluation.map_plots import plane_from_above, plot_map, plot_result
 from relpose_ros.evaluation.match_picture import draw_matches, GAP_PX, MatchPicture
 from relpose_ros.evaluation.metrics import Outcome, summary
-from relpose_ros.evaluation.plots import plane_from_above
 from relpose_ros.evaluation.report import write_report
 from scipy.spatial.transform import Rotation
 
 # A camera that looks along the map's x axis, upright where z is up.
 LOOK_ALONG_X = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]], float)
+LOOK_FROM_ASIDE = transform(LOOK_ALONG_X, (-1.5, 0, 1.2))
 
 
 def outcomes(count: int = 8, latency: bool = True) -> list[Outcome]:
@@ -31,11 +35,28 @@ def outcomes(count: int = 8, latency: bool = True) -> list[Outcome]:
             'estimated_map_from_query': estimated,
             'keyframe_id': i,
             'map_from_keyframe': transform(LOOK_ALONG_X, (-0.5, 0.2 * i, 1.2)),
+            'covariance': np.diag([1e-6, 4e-6, 1e-6, 1e-8, 1e-8, 1e-8]),
+            'agreeing_ids': (i,),
         }
         if i == count - 1:
             fields = {'reason': 'few_matches'}
         found.append(Outcome(f'frame-{i}', true, latency_s=latency_s, **fields))
     return found
+
+
+def keyframes_of(all_outcomes: list[Outcome]) -> dict[int, np.ndarray]:
+    return {o.keyframe_id: o.map_from_keyframe for o in all_outcomes if not o.rejected}
+
+
+def found(agreeing: tuple[int, ...] = (3, 5)) -> Localization:
+    """Return a pose beside keyframe 3."""
+    map_from_query = transform(LOOK_ALONG_X, (0, 0.6, 1.2))
+    candidates = (Candidate(5, 0.5), Candidate(3, 0.2))
+    none = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
+    covariance = np.diag([1e-4, 4e-4, 1e-4, 1e-6, 1e-6, 1e-6])
+    return Localization(
+        map_from_query, covariance, 3, np.eye(4), none, agreeing, 1.0, candidates, {}
+    )
 
 
 def picture(title: str = 'a & b') -> MatchPicture:
@@ -47,10 +68,13 @@ def picture(title: str = 'a & b') -> MatchPicture:
 @pytest.mark.parametrize(('matches', 'latency'), [([], False), ([picture()] * 5, True)])
 def test_page_and_picture(tmp_path: Path, matches: list, latency: bool) -> None:
     all_outcomes = outcomes(latency=latency)
-    keyframes = [o.map_from_keyframe for o in all_outcomes if not o.rejected]
+    keyframes = keyframes_of(all_outcomes)
     result = summary(all_outcomes, 'geometric', None)
     folder = tmp_path / 'out' / 'demo'
-    page, overview = write_report(folder, all_outcomes, result, keyframes, matches, 'Flat <1>')
+    results = [found()] * len(matches)
+    page, overview = write_report(
+        folder, all_outcomes, result, keyframes, matches, results, 'Flat <1>'
+    )
     assert min(cv2.imread(str(overview)).shape[:2]) > 500
 
     text = page.read_text()
@@ -58,7 +82,7 @@ def test_page_and_picture(tmp_path: Path, matches: list, latency: bool) -> None:
     assert ('Latency' in text) == latency
     assert text.count('a &amp; b') == len(matches)
     sources = re.findall(r'src="([^"]+)"', text)
-    assert len(sources) == 2 + latency + len(matches)
+    assert len(sources) == 2 + latency + 2 * len(matches)
     for source in sources:
         kind, data = re.fullmatch(r'data:image/(\w+);base64,(.+)', source).groups()
         buffer = np.frombuffer(base64.b64decode(data), np.uint8)
@@ -68,7 +92,7 @@ def test_page_and_picture(tmp_path: Path, matches: list, latency: bool) -> None:
 
 def test_everything_rejected(tmp_path: Path) -> None:
     lost = [Outcome(str(i), np.eye(4), reason='scale_unknown') for i in range(3)]
-    page, _ = write_report(tmp_path, lost, summary(lost, 'network', 'abc'), [np.eye(4)])
+    page, _ = write_report(tmp_path, lost, summary(lost, 'network', 'abc'), {1: np.eye(4)})
     assert 'scale_unknown' in page.read_text()
 
 
@@ -92,9 +116,50 @@ def test_a_wild_estimate_does_not_shrink_the_map() -> None:
     all_outcomes = outcomes()
     wild = Outcome('wild', np.eye(4), transform(np.eye(3), (900, 0, 0)), None, 1, np.eye(4))
     axes = Figure().subplots()
-    plots.plot_map(axes, [*all_outcomes, wild], [o.map_from_query for o in all_outcomes])
+    plot_map(axes, [*all_outcomes, wild], keyframes_of(all_outcomes))
     axes.figure.canvas.draw()
     assert np.ptp(axes.get_xlim()) < 10
+
+
+def texts(axes: Axes) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_the_map_says_what_is_in_it() -> None:
+    """Keyframes that a pose was found from, the path with its gap, enlarged ellipses."""
+    all_outcomes = outcomes()
+    all_outcomes.insert(4, Outcome('lost', np.eye(4), reason='few_matches'))
+    axes = Figure().subplots()
+    plot_map(axes, all_outcomes, {**keyframes_of(all_outcomes), 99: LOOK_FROM_ASIDE})
+    assert '8 keyframes' in texts(axes)
+    assert '7 of them agreed on a pose' in texts(axes)
+    assert '2 rejected' in texts(axes)
+    path = next(line for line in axes.lines if line.get_label() == 'path')
+    gaps = np.isnan(path.get_xdata())
+    assert np.flatnonzero(gaps).tolist() == [4, 8]
+    assert len(axes.patches) == 7
+    enlarged = int(re.search(r'(\d+) times', ' '.join(texts(axes)))[1])
+    ellipse = axes.patches[0]
+    assert sorted((ellipse.width, ellipse.height)) == pytest.approx(
+        [2 * 3 * 0.001 * enlarged, 2 * 3 * 0.002 * enlarged]
+    )
+    # The longer axis lies along the map's y, which is up in the picture.
+    width_m, height_m = np.ptp(ellipse.get_corners(), axis=0)
+    assert height_m == pytest.approx(2 * width_m)
+
+
+def test_a_result_is_shown_with_what_it_was_found_from() -> None:
+    """Lines from the keyframes that agree; none of it for a rejection."""
+    keyframes = keyframes_of(outcomes())
+    axes = Figure().subplots()
+    plot_result(axes, found(), keyframes, 'one')
+    assert {'keyframes', '2 agree', 'query'} <= set(texts(axes))
+    assert len(axes.patches) == 1
+    axes = Figure().subplots()
+    rejection = Rejection(Reason.FEW_MATCHES, '3 of 15', found().candidates, {})
+    plot_result(axes, rejection, keyframes, 'none')
+    assert texts(axes) == ['keyframes']
+    assert not axes.patches
 
 
 def test_error_curve_ends_at_the_share_that_was_answered() -> None:
