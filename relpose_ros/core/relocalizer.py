@@ -145,7 +145,7 @@ class Relocalizer:
         :raises ValueError: if the image is not as said.
         """
         latency_s: dict[str, float] = {}
-        lap = _stopwatch(latency_s)
+        lap = stopwatch(latency_s)
         rgb, camera = rectified(checked_rgb(rgb, camera), camera)
         lap('prepare')
         descriptor = self._describer.describe(rgb)
@@ -276,7 +276,13 @@ def _why_none(matched: list[Matched]) -> tuple[Reason, str]:
     )
 
 
-def _stopwatch(latency_s: dict[str, float]) -> Callable[[str], None]:
+def stopwatch(latency_s: dict[str, float]) -> Callable[[str], None]:
+    """
+    Measure stages that follow each other.
+
+    :param latency_s: filled with the duration of each stage [s].
+    :return: to be called with a stage's name when it ends.
+    """
     start = time.perf_counter()
 
     def lap(stage: str) -> None:

@@ -35,7 +35,7 @@ def debug_image(
     _label(picture, 'query', 0)
     if keyframe is not None:
         _label(picture, _keyframe_text(keyframe.id, result), right_px + MARGIN_PX)
-    title, detail = _pose_text(result) if accepted else (result.reason.value, result.detail)
+    title, detail = _pose_text(result) if accepted else _no_pose_text(result)
     return np.vstack((_bar(picture.shape[1], title, detail, GOOD if accepted else BAD), picture))
 
 
@@ -46,6 +46,10 @@ def _pose_text(result: Localization) -> tuple[str, str]:
         f'{agreeing} keyframe{"s" if agreeing > 1 else ""} agree{"" if agreeing > 1 else "s"}, '
         f'sure to {100 * worst_sigma_m(result.covariance):.1f} cm'
     )
+
+
+def _no_pose_text(result: Rejection) -> tuple[str, str]:
+    return f'no pose: {result.reason.value}', result.detail
 
 
 def _keyframe_text(keyframe_id: int, result: Localization | Rejection) -> str:

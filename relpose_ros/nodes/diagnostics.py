@@ -1,11 +1,18 @@
-"""What /diagnostics says: of every image, and of input that does not come."""
+"""
+What /diagnostics says: of every image, of input that does not come, and how it has been going.
 
-from dataclasses import dataclass
+Three statuses: `last image` tells what became of one image, and its level goes up and down with
+it; `input` tells, while there is no image, what comes and what does not; `localization` sums up
+the last images with a level that does not flicker (see health). A diagnostic_aggregator matches
+the last two.
+"""
+
+from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from relpose_ros.core.engine import DeviceError
 from relpose_ros.core.keyframe_map import MapError
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+from relpose_ros.core.relocalizer import Candidate, Localization, Rejection, stopwatch
 
 STALL_S = 3.0
 ACCEPTED = 'accepted'
@@ -14,6 +21,9 @@ DEVICE_FAILED = 'device_failed'
 MAP_UNREADABLE = 'map_unreadable'
 NO_INPUT = 'no_input'
 WAITING = 'waiting'
+UNKNOWN = 'unknown'
+# An image that seems older than this, or not taken yet, bears the time of another clock.
+MAX_AGE_S = 60.0
 
 LOST_LARGE_IMAGES = (
     'raw images above 0.5 MB are lost with Fast DDS defaults: give the camera driver '
@@ -39,6 +49,67 @@ class Report:
     detail: str
     values: dict[str, str]
 
+    @property
+    def of_image(self) -> bool:
+        return 'image_stamp' in self.values
+
+
+class ImageTiming:
+    """How old an image is when its work begins, and how long the node's stages take."""
+
+    def __init__(self, stamp_ns: int, now_ns: int) -> None:
+        """
+        Begin.
+
+        :param stamp_ns: the image's stamp [ns].
+        :param now_ns: the node's clock [ns].
+        """
+        self._age_ms = age_ms(stamp_ns, now_ns)
+        self._latency_s: dict[str, float] = {}
+        self._lap = stopwatch(self._latency_s)
+
+    def decoded(self) -> None:
+        """Note that the image is decoded."""
+        self._lap('decode')
+
+    def localized(self) -> None:
+        """Note that there is a result."""
+        self._lap('localize')
+
+    def added_to(self, report: Report) -> Report:
+        """Note that the result is published; complete the report of the image."""
+        if 'localize' in self._latency_s:
+            self._lap('publish')
+        values = {
+            'age_ms': self._age_ms,
+            **self._latency_ms('decode'),
+            **report.values,
+            **self._latency_ms('publish'),
+            'latency_ms': _ms(sum(self._latency_s.values())),
+        }
+        return replace(report, values=values)
+
+    def _latency_ms(self, stage: str) -> dict[str, str]:
+        if stage not in self._latency_s:
+            return {}
+        return {f'latency_{stage}_ms': _ms(self._latency_s[stage])}
+
+
+def age_ms(stamp_ns: int, now_ns: int) -> str:
+    """
+    Return how old an image is [ms], or UNKNOWN where its clock is not the node's.
+
+    So it is without a stamp, before simulated time has begun, with a camera whose clock is ahead,
+    and with a bag that plays without `use_sim_time`.
+
+    :param stamp_ns: the image's stamp [ns].
+    :param now_ns: the node's clock [ns].
+    """
+    age_s = (now_ns - stamp_ns) / 1e9
+    if not stamp_ns or not now_ns or not 0 <= age_s <= MAX_AGE_S:
+        return UNKNOWN
+    return _ms(age_s)
+
 
 def idle() -> Report:
     """Report that images come and that no one has asked for a pose."""
@@ -55,7 +126,6 @@ def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
         'image_stamp': str(stamp_ns),
         'candidates': _listed(result.candidates),
         **{f'latency_{stage}_ms': _ms(s) for stage, s in result.latency_s.items()},
-        'latency_ms': _ms(sum(result.latency_s.values())),
     }
     if isinstance(result, Rejection):
         return Report(DiagnosticStatus.WARN, result.reason.value, result.detail, values)
@@ -81,21 +151,32 @@ def report_of_error(error: ValueError, stamp_ns: int) -> Report:
     return Report(DiagnosticStatus.ERROR, result, str(error), {'image_stamp': str(stamp_ns)})
 
 
-def status(name: str, report: Report, identity: dict[str, str]) -> DiagnosticStatus:
+def statuses(
+    name: str, report: Report, health: Report, identity: dict[str, str]
+) -> list[DiagnosticStatus]:
     """
-    Put a report into a message.
+    Put what is known into a message.
 
     :param name: the node's name.
+    :param report: of an image, or of the input.
+    :param health: of the last images; where no input comes its level is at least the input's.
     :param identity: what holds for all images: map, estimator, device.
     """
     values = {'result': report.result, 'detail': report.detail, **report.values, **identity}
-    return DiagnosticStatus(
-        level=report.level,
-        name=f'{name}: localization',
-        message=f'{report.result}: {report.detail}',
-        hardware_id=identity.get('device', ''),
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
+    part = 'last image' if report.of_image else 'input'
+    level, message = health.level, health.detail
+    if report.level > level and not report.of_image:
+        level, message = report.level, f'{report.result}, before that {message}'
+    device = identity.get('device', '')
+    latest = _status(f'{name}: {part}', report.level, f'{report.result}: {report.detail}', values)
+    summed_up = _status(f'{name}: localization', level, message, {**health.values, **identity})
+    latest.hardware_id = summed_up.hardware_id = device
+    return [summed_up, latest]
+
+
+def _status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:
+    pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
+    return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
 
 
 class InputWatch:

@@ -1,5 +1,7 @@
 """The node's outputs: what it publishes of a result, and where."""
 
+import time
+
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from rclpy.node import Node
@@ -10,7 +12,8 @@ from relpose_ros.nodes.conversions import (
     pose_with_covariance,
     transform_stamped,
 )
-from relpose_ros.nodes.diagnostics import NO_INPUT, Report, status
+from relpose_ros.nodes.diagnostics import NO_INPUT, Report, statuses
+from relpose_ros.nodes.health import Health
 from relpose_ros.nodes.scene import LATCHED, Scene
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -34,6 +37,7 @@ class Publishers:
         self._node, self._map, self.identity = node, keyframe_map, identity
         self._tf_mode = tf_mode
         self.scene = Scene(node, keyframe_map)
+        self._health = Health()
         self._keyframe_transforms: dict[int, TransformStamped] = {}
         self._relative_pose = node.create_publisher(PoseStamped, '~/relative_pose', DEPTH)
         self._pose = node.create_publisher(PoseWithCovarianceStamped, '~/pose', DEPTH)
@@ -57,6 +61,7 @@ class Publishers:
             for each in self._keyframe_transforms.keys() & set(keyframe_map.ids)
         }
         self.scene.show_map(keyframe_map)
+        self._health = Health()
         self._map = keyframe_map
         if self._keyframe_transforms:
             self._keyframe_transforms = transforms
@@ -102,11 +107,14 @@ class Publishers:
         self._tf.publish(TFMessage(transforms=[moving]))
 
     def publish_report(self, report: Report) -> None:
-        """Publish a diagnostic status; its header has the time of publishing."""
+        """Publish what became of an image, or of the input, and how it has been going."""
+        now_s = time.monotonic()
+        if report.of_image:
+            self._health.add(report, now_s)
         msg = DiagnosticArray()
         msg.header.stamp = self._node.get_clock().now().to_msg()
         name = self._node.get_fully_qualified_name().lstrip('/')
-        msg.status = [status(name, report, self.identity)]
+        msg.status = statuses(name, report, self._health.report(now_s), self.identity)
         self._diagnostics.publish(msg)
         if report.result == NO_INPUT or report.level == DiagnosticStatus.ERROR:
             self.scene.clear_result()

@@ -13,14 +13,20 @@ from relpose_ros.core.engine import DeviceError, Engine
 from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
-from relpose_ros.nodes.diagnostics import idle, NO_INPUT, Report, report_of, report_of_error
+from relpose_ros.nodes.diagnostics import (
+    idle,
+    ImageTiming,
+    NO_INPUT,
+    Report,
+    report_of,
+    report_of_error,
+)
 from relpose_ros.nodes.engine_parameters import changed_engine, hints, load_engine
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
 from relpose_ros.nodes.requests import failure, Requests, success
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 LOG_PERIOD_S = 5.0
@@ -120,27 +126,30 @@ class RelocalizerNode(LifecycleNode):
             return
         self._started_s = now_s
         self._note_stamp(image_stamp_ns)
+        timing = ImageTiming(image_stamp_ns, self.get_clock().now().nanoseconds)
         try:
-            rgb, camera = self._input.converted(msg)
-            report, answer = self._localized(rgb, camera, msg.header, image_stamp_ns)
+            report, answer = self._localized(msg, image_stamp_ns, timing)
         except ValueError as error:  # of an unusable image, map or device
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
             report = report_of_error(error, image_stamp_ns)
             answer = failure(report.result, report.detail)
-        self._report(report)
+        self._report(timing.added_to(report))
         self._requests.answer(image_stamp_ns, answer)
 
     def _localized(
-        self, rgb: np.ndarray, camera: Camera, header: Header, image_stamp_ns: int
+        self, msg: Image | CompressedImage, image_stamp_ns: int, timing: ImageTiming
     ) -> tuple[Report, Trigger.Response]:
         """Publish all but the report, which is returned with the answer to who asked."""
+        rgb, camera = self._input.converted(msg)
+        timing.decoded()
         result = self._result(rgb, camera)
+        timing.localized()
         report = report_of(result, image_stamp_ns)
         # First, as it reads the map: an image whose report is an error has no pose.
-        self._outputs.scene.show_result(result, rgb, camera, header)
+        self._outputs.scene.show_result(result, rgb, camera, msg.header)
         if isinstance(result, Rejection):
             return report, failure(report.result, report.detail)
-        self._outputs.publish_localization(result, header, image_stamp_ns)
+        self._outputs.publish_localization(result, msg.header, image_stamp_ns)
         self._fixed = True
         return report, success(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
 

@@ -17,7 +17,7 @@ from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.live import Answer, outcomes, play, shared_file
 from relpose_ros.evaluation.metrics import summary
 
-STAGES = ['prepare', 'describe', 'search', 'features', 'match', 'fuse']
+STAGES = ['decode', 'prepare', 'describe', 'search', 'features', 'match', 'fuse', 'publish']
 FOREIGN = 'seq-01/frame-000002'  # of another wall
 SPLIT = """
 layout: 7scenes
@@ -91,17 +91,21 @@ def test_every_query_is_answered_over_topics(recording, wall_map, out, late_reco
         if query.name == FOREIGN:
             assert answer.result in ('few_matches', 'no_consistent_pose')
             assert answer.map_from_query is None and answer.keyframe_id is None
+            assert answer.covariance is None and answer.agreeing_ids == ()
             continue
         assert answer.result == 'accepted'
         assert position_error_m(answer.map_from_query, query.map_from_camera) < 0.02
         assert rotation_error_rad(answer.map_from_query, query.map_from_camera) < np.radians(0.5)
-        assert answer.keyframe_id in answer.candidates
+        assert answer.keyframe_id == answer.agreeing_ids[0]
+        assert set(answer.agreeing_ids) <= set(answer.candidates)
+        assert np.linalg.eigvalsh(answer.covariance).min() > 0
 
     with KeyframeMap.open(wall_map) as keyframe_map:
         judged = list(outcomes(queries, answers, keyframe_map))
     for each in judged:
         assert each.reason == (answers[FOREIGN].result if each.name == FOREIGN else None)
         assert each.rejected or each.shared_view > 0.4
+        assert each.agreeing_ids == answers[each.name].agreeing_ids
     result = summary(judged, 'geometric', None)
     assert (result['queries'], result['rejected'], result['within_5cm_5deg']) == (4, 1, 0.75)
 

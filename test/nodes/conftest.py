@@ -148,11 +148,12 @@ class Rig:
             self.publishers[type(msg)].publish(msg)
 
     def reports(self) -> list[dict[str, str]]:
-        """Return the values of each diagnostic status of the relocalizer."""
+        """Return what was said of each image, and of the input where none came."""
         statuses = [status for msg in self.heard['/diagnostics'] for status in msg.status]
         return [
             {each.key: each.value for each in status.values} | {'level': status.level}
             for status in statuses
+            if not status.name.endswith('localization')  # sums up
         ]
 
     def messages(self, node_name: str) -> list[str]:

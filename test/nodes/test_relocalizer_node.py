@@ -8,6 +8,7 @@ from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
+import pytest
 from relpose_ros.core.geometry import (
     inverse,
     position_error_m,
@@ -21,6 +22,7 @@ from relpose_ros.nodes.conversions import stamp_ns
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker
 
+STAGES = ('decode', 'prepare', 'describe', 'search', 'features', 'match', 'fuse', 'publish')
 CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
 
 
@@ -53,7 +55,10 @@ def test_pose_of_an_image(rig, relocalizer, photograph, wall_map):
     assert 'weights' not in report
     for key in ('map', 'descriptor', 'device', 'inliers', 'candidates'):
         assert report[key]
-    assert float(report['latency_ms']) >= float(report['latency_describe_ms']) > 0
+    stages = [float(report[f'latency_{stage}_ms']) for stage in STAGES]
+    assert min(stages) >= 0
+    assert sum(stages) == pytest.approx(float(report['latency_ms']), abs=2.0)
+    assert float(report['age_ms']) >= 0
     keyframe_frame = f'keyframe_{report["keyframe_id"]}'
 
     pose = rig.until(lambda: rig.heard['/relocalizer/pose'])[-1]
