@@ -178,7 +178,7 @@ def _ellipses(
     median_m = np.median([sigmas[1] for sigmas, _ in spreads])
     wanted = ELLIPSE_SHARE * (view.high - view.low).max() / max(median_m, 1e-9)
     enlarged = 10 ** int(np.clip(np.round(np.log10(max(wanted, 1e-9))), 0, 3))
-    text = f'{SIGMAS} sigma' + (f', {enlarged} times enlarged' if enlarged > 1 else '')
+    text = f'covariance, {SIGMAS} sigma' + (f', {enlarged} times enlarged' if enlarged > 1 else '')
     for (pose, _), (sigmas_m, axes_map) in zip(known, spreads, strict=True):
         angle_deg = np.degrees(np.arctan2(axes_map[1, 1], axes_map[0, 1]))
         size = 2 * enlarged * sigmas_m

@@ -146,7 +146,9 @@ def _gallery(
         bgr = cv2.cvtColor(draw_matches(match), cv2.COLOR_RGB2BGR)
         jpeg = cv2.imencode('.jpg', bgr, (cv2.IMWRITE_JPEG_QUALITY, 85))[1]
         above = Figure(figsize=(9, 5), dpi=100, layout='constrained')
-        plot_result(above.subplots(), result, map_from_keyframe, 'What it was found from')
+        found = isinstance(result, Localization)
+        title = 'What it was found from' if found else 'No pose: what was tried'
+        plot_result(above.subplots(), result, map_from_keyframe, title)
         pictures = page.image('jpeg', jpeg.tobytes()) + page.image('png', page.png(above))
         figures.append(
             f'<figure>{pictures}<figcaption>{escape(match.title)}</figcaption></figure>'

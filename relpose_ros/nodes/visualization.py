@@ -23,6 +23,7 @@ AGREEING_RGBA = (0.9, 0.62, 0.0, 1.0)
 QUERY_RGBA = (0.34, 0.71, 0.91, 1.0)
 # Similarities of the two ends of the colour scale: places that share nothing, and the same view.
 SIMILARITIES = (0.0, 0.5)
+DARKEST = 64  # of 255: what is below it cannot be told from the background
 
 
 class MapFrusta:
@@ -124,13 +125,14 @@ def frustum_lines(
 
 def similarity_rgba(candidates: Sequence[Candidate]) -> np.ndarray:
     """
-    Colour candidates from violet (unlike) to yellow (alike).
+    Colour candidates from blue (unlike) to yellow (alike).
 
     :return: (n, 4) in [0, 1].
     """
     similarity = np.array([each.similarity for each in candidates])
     low, high = SIMILARITIES
-    shade = np.rint(255 * np.clip((similarity - low) / (high - low), 0, 1)).astype(np.uint8)
+    share = np.clip((similarity - low) / (high - low), 0, 1)
+    shade = np.rint(DARKEST + (255 - DARKEST) * share).astype(np.uint8)
     bgr = cv2.applyColorMap(shade.reshape(-1, 1), cv2.COLORMAP_VIRIDIS)[:, 0] / 255
     return np.column_stack((bgr[:, ::-1], np.ones(len(bgr))))
 
