@@ -55,7 +55,7 @@ def found(agreeing: tuple[int, ...] = (3, 5)) -> Localization:
     none = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
     covariance = np.diag([1e-4, 4e-4, 1e-4, 1e-6, 1e-6, 1e-6])
     return Localization(
-        map_from_query, covariance, 3, np.eye(4), none, agreeing, 1.0, candidates, {}
+        map_from_query, covariance, 3, np.eye(4), none, agreeing, 1.0, (), None, candidates, {}
     )
 
 

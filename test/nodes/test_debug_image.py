@@ -24,7 +24,9 @@ def inked_columns(bar: np.ndarray) -> np.ndarray:
 def test_matches_are_drawn_where_they_are():
     """A line from a pixel of the query to its match in the keyframe beside it."""
     matches = Matches(np.array([[10.0, 30.0]]), np.array([[90.0, 30.0]]))
-    result = Localization(np.eye(4), np.eye(6), 7, np.eye(4), matches, (7,), 1.0, CANDIDATES, {})
+    result = Localization(
+        np.eye(4), np.eye(6), 7, np.eye(4), matches, (7,), 1.0, (), None, CANDIDATES, {}
+    )
     picture = debug_image(BLACK, result, KEYFRAME)
     assert picture.shape == SHAPE
     assert tuple(picture[5, 2]) == GOOD

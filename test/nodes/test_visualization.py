@@ -78,7 +78,7 @@ def test_result_takes_the_place_of_the_last():
     frusta = MapFrusta(Row())
     candidates = (Candidate(4, 0.6), Candidate(9, 0.1))
     pose = Localization(
-        at(1.5, 0, -1), np.eye(6), 4, np.eye(4), NO_MATCHES, (4, 5), 1.0, candidates, {}
+        at(1.5, 0, -1), np.eye(6), 4, np.eye(4), NO_MATCHES, (4, 5), 1.0, (), None, candidates, {}
     )
     rejection = Rejection(Reason.FEW_MATCHES, '3 of 15', candidates, {})
     expected = {
