@@ -19,6 +19,11 @@ class Reason(str, Enum):
     SCALE_UNKNOWN = 'scale_unknown'
     IMPLAUSIBLE_POSE = 'implausible_pose'
     UNCERTAIN_POSE = 'uncertain_pose'
+    # There is one, but it is not to be relied on.
+    NO_TRANSFORM = 'no_transform'
+    SECOND_PARENT = 'second_parent'
+    UNCONFIRMED = 'unconfirmed'
+    OUTLIER = 'outlier'
 
 
 @dataclass(frozen=True, slots=True)

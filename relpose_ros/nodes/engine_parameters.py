@@ -8,7 +8,9 @@ from rclpy.parameter import Parameter
 from relpose_ros.core.engine import DeviceError, Engine, open_map
 from relpose_ros.core.estimators import chosen_device, load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.map_to_odom import MapToOdomConfig
 from relpose_ros.core.relocalizer import RelocalizerConfig
+from relpose_ros.nodes.navigation import NavigationConfig
 from relpose_ros.nodes.parameters import NodeConfig, read
 
 NO_DEPTH = (
@@ -19,6 +21,7 @@ NOT_CALIBRATED = (
     'these weights are not calibrated: covariances are as propagated, and no pose is rejected for '
     'its chance of being wrong (relpose_ros calibrate)'
 )
+FIXED = (NodeConfig, NavigationConfig, MapToOdomConfig)  # but for their live fields
 ESTIMATOR_PARAMETERS = {'estimator', 'weights', 'device'}
 
 
@@ -43,7 +46,7 @@ def changed_engine(engine: Engine, node: Node, changed: list[Parameter]) -> Engi
         time; the old engine is as it was.
     """
     names = {each.name for each in changed}
-    for each in fields(NodeConfig):
+    for each in (each for config in FIXED for each in fields(config)):
         if each.name in names and not each.metadata.get('live'):
             raise ValueError(
                 f'{each.name}: takes effect on configure: deactivate and clean up the node first'

@@ -37,7 +37,8 @@ class NodeConfig:
     :param reliability: QoS of the image and camera_info subscriptions.
     :param rectified: images are rectified already (image_rect): P is used instead of K, and no
         distortion.
-    :param tf_mode: keyframe for map -> keyframe_<id> -> <camera>_relocalized on TF, or none.
+    :param tf_mode: keyframe for map -> keyframe_<id> -> <camera>_relocalized on TF, odom for
+        map -> odom (REP-105), or none.
     :param autostart: configure and activate without a lifecycle manager.
     :raises ValueError: if a value is not one of its choices.
     """
@@ -53,7 +54,7 @@ class NodeConfig:
         default='best_effort', metadata={'choices': ('best_effort', 'reliable')}
     )
     rectified: bool = False
-    tf_mode: str = field(default='keyframe', metadata={'choices': ('keyframe', 'none')})
+    tf_mode: str = field(default='keyframe', metadata={'choices': ('keyframe', 'odom', 'none')})
     autostart: bool = field(default=True, metadata={'read_only': True})
 
     def __post_init__(self) -> None:

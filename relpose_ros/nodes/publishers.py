@@ -7,6 +7,7 @@ from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformS
 from rclpy.node import Node
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.relocalizer import Localization
+from relpose_ros.core.uncertain_pose import UncertainPose
 from relpose_ros.nodes.conversions import (
     pose_stamped,
     pose_with_covariance,
@@ -30,7 +31,7 @@ class Publishers:
         """
         Create the publishers and show the map.
 
-        :param tf_mode: 'keyframe' or 'none'.
+        :param tf_mode: 'keyframe' for the camera and its keyframe on TF.
         :param identity: what every diagnostic status says: map, estimator, device; replaceable.
         :raises MapError: if the map cannot be read; then there are no publishers.
         """
@@ -79,10 +80,13 @@ class Publishers:
             self._node.destroy_publisher(publisher)
         self.scene.destroy()
 
-    def publish_localization(self, result: Localization, header: Header, stamp_ns: int) -> None:
+    def publish_localization(
+        self, result: Localization, pose: UncertainPose, header: Header, stamp_ns: int
+    ) -> None:
         """
         Publish a pose, under the frame and the stamp of its image.
 
+        :param pose: what ~/pose says: that of the camera, or of the robot's base.
         :param header: the image's.
         :param stamp_ns: the image's stamp [ns].
         :raises MapError: if the map cannot be read; then nothing is published.
@@ -94,9 +98,9 @@ class Publishers:
             pose_stamped(keyframe_frame, stamp_ns, result.keyframe_from_query)
         )
         self._pose.publish(
-            pose_with_covariance(map_frame, stamp_ns, result.map_from_query, result.covariance)
+            pose_with_covariance(map_frame, stamp_ns, pose.target_from_source, pose.covariance)
         )
-        if self._tf_mode == 'none':
+        if self._tf_mode != 'keyframe':
             return
         if result.keyframe_id not in self._keyframe_transforms:
             self._keyframe_transforms[result.keyframe_id] = keyframe_transform

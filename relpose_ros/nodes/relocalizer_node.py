@@ -10,6 +10,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.engine import DeviceError, Engine
+from relpose_ros.core.map_to_odom import MapToOdomConfig
 from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
@@ -22,6 +23,7 @@ from relpose_ros.nodes.diagnostics import (
     report_of_error,
 )
 from relpose_ros.nodes.engine_parameters import changed_engine, hints, load_engine
+from relpose_ros.nodes.navigation import Navigation, NavigationConfig
 from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
@@ -31,6 +33,7 @@ from std_srvs.srv import Trigger
 
 LOG_PERIOD_S = 5.0
 REPORT_PERIOD_S = 1.0
+CONFIGS = (NodeConfig, RelocalizerConfig, NavigationConfig, MapToOdomConfig)
 
 
 class RelocalizerNode(LifecycleNode):
@@ -38,7 +41,7 @@ class RelocalizerNode(LifecycleNode):
 
     def __init__(self) -> None:
         super().__init__('relocalizer')
-        declare(self, NodeConfig, RelocalizerConfig)
+        declare(self, *CONFIGS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._engine: Engine | None = None
         self._outputs: Publishers | None = None
@@ -64,6 +67,7 @@ class RelocalizerNode(LifecycleNode):
         self._outputs = Publishers(
             self, self._engine.keyframe_map, self._config.tf_mode, self._engine.identity
         )
+        self._navigation = self._new_navigation()
         self._input = CameraInput(
             self, self._config.reliability, self._config.rectified, self._on_image
         )
@@ -94,8 +98,15 @@ class RelocalizerNode(LifecycleNode):
         self._requests.close()
         self.destroy_timer(self._timer)
         self._input.destroy()
+        self._navigation.destroy()
         self._outputs.destroy()
         self._outputs = None
+
+    def destroy_node(self) -> None:
+        """End what runs beside the executor, as after Ctrl-C."""
+        if self._outputs is not None:
+            self._navigation.destroy()
+        super().destroy_node()
 
     def _release(self) -> None:
         self._stop()
@@ -114,21 +125,28 @@ class RelocalizerNode(LifecycleNode):
         if new_map:
             self._fixed = False
         self._engine = engine
+        if new_map and self._outputs is not None:
+            self._navigation.destroy()
+            self._navigation = self._new_navigation()
         if new_map and before is not None:
             before.keyframe_map.close()
         self.get_logger().info(', '.join(engine.identity.values()))
         for hint in hints(engine, before):
             self.get_logger().warning(hint)
 
+    def _new_navigation(self) -> Navigation:
+        return Navigation(self, self._engine.keyframe_map.map_frame, self._config.tf_mode)
+
     def _on_image(self, msg: Image | CompressedImage) -> None:
         now_s, image_stamp_ns = time.monotonic(), stamp_ns(msg.header.stamp)
-        if not self._requests.wait_for(image_stamp_ns) and not self._due(now_s):
+        asked = self._requests.wait_for(image_stamp_ns)
+        if not asked and not self._due(now_s):
             return
         self._started_s = now_s
         self._note_stamp(image_stamp_ns)
         timing = ImageTiming(image_stamp_ns, self.get_clock().now().nanoseconds)
         try:
-            report, answer = self._localized(msg, image_stamp_ns, timing)
+            report, answer = self._localized(msg, timing, asked)
         except ValueError as error:  # of an unusable image, map or device
             self.get_logger().error(str(error), throttle_duration_sec=LOG_PERIOD_S)
             report = report_of_error(error, image_stamp_ns)
@@ -137,19 +155,23 @@ class RelocalizerNode(LifecycleNode):
         self._requests.answer(image_stamp_ns, answer)
 
     def _localized(
-        self, msg: Image | CompressedImage, image_stamp_ns: int, timing: ImageTiming
+        self, msg: Image | CompressedImage, timing: ImageTiming, asked: bool
     ) -> tuple[Report, Trigger.Response]:
         """Publish all but the report, which is returned with the answer to who asked."""
+        image_stamp_ns = stamp_ns(msg.header.stamp)
         rgb, camera = self._input.converted(msg)
         timing.decoded()
         result = self._result(rgb, camera)
         timing.localized()
+        pose = self._navigation.judged(result, msg.header.frame_id, image_stamp_ns, asked)
+        if isinstance(pose, Rejection):
+            result = pose
         report = report_of(result, image_stamp_ns)
         # First, as it reads the map: an image whose report is an error has no pose.
         self._outputs.scene.show_result(result, rgb, camera, msg.header)
         if isinstance(result, Rejection):
             return report, failure(report.result, report.detail)
-        self._outputs.publish_localization(result, msg.header, image_stamp_ns)
+        self._outputs.publish_localization(result, pose, msg.header, image_stamp_ns)
         self._fixed = True
         return report, success(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
 
@@ -196,7 +218,7 @@ class RelocalizerNode(LifecycleNode):
 
     def _on_set_parameters(self, changed: list[Parameter]) -> SetParametersResult:
         if self._engine is None:
-            return refusal(self, changed, NodeConfig, RelocalizerConfig)
+            return refusal(self, changed, *CONFIGS)
         # Callbacks run one at a time: between two images, and none sees half a change.
         try:
             engine = changed_engine(self._engine, self, changed)

@@ -98,6 +98,11 @@ class TransformHistory:
             return None
         return self._tree.at(target, source, stamp_ns)
 
+    def parent(self, frame: str) -> str | None:
+        """Return the frame that a frame hangs on; None if it hangs on none."""
+        hung = self._tree.parent(frame)
+        return None if hung is None else hung[0]
+
     def missing(self, target: str, source: str, stamp_ns: int) -> MissingTransform | None:
         """Return what keeps `at` from answering; None if it does not."""
         unconnected = self._unconnected(target, source)
@@ -156,6 +161,11 @@ class TransformListener:
         """Return (4, 4) target_from_source at a time [ns]; None: see `missing`."""
         self._hear()
         return self._history.at(target.lstrip('/'), source.lstrip('/'), stamp_ns)
+
+    def parent(self, frame: str) -> str | None:
+        """Return the frame that a frame hangs on; None if it hangs on none."""
+        self._hear()
+        return self._history.parent(frame.lstrip('/'))
 
     def missing(self, target: str, source: str, stamp_ns: int) -> MissingTransform | None:
         """Return what keeps `at` from answering; None if it does not."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
-from relpose_ros.core.relocalizer import RelocalizerConfig
 from relpose_ros.nodes.image_player import PlayerConfig
 from relpose_ros.nodes.parameters import declare, descriptions, NodeConfig, read, refusal
 from relpose_ros.nodes.pose_recorder import RecorderConfig
+from relpose_ros.nodes.relocalizer_node import CONFIGS
 import yaml
 
 CONFIG = Path(__file__).parents[2] / 'config' / 'relocalize.yaml'
@@ -43,18 +43,14 @@ def node(ros):
 def test_yaml_has_all_defaults():
     """ROS ignores unknown names silently, so the file must not have any."""
     written = yaml.safe_load(CONFIG.read_text())['/**']['ros__parameters']
-    defaults = {
-        each.name: each.default
-        for config in (NodeConfig, RelocalizerConfig)
-        for each in fields(config)
-    }
+    defaults = {each.name: each.default for config in CONFIGS for each in fields(config)}
     assert written == defaults
     assert {name: type(value) for name, value in written.items()} == {
         name: type(value) for name, value in defaults.items()
     }
 
 
-@pytest.mark.parametrize('config', [NodeConfig, RelocalizerConfig, PlayerConfig, RecorderConfig])
+@pytest.mark.parametrize('config', [*CONFIGS, PlayerConfig, RecorderConfig])
 def test_every_field_is_described(config: type):
     """`ros2 param describe` has a sentence for each."""
     assert all(descriptions(config)[each.name] for each in fields(config))
@@ -88,4 +84,4 @@ def test_refusal(node):
     assert refusal(node, [Parameter('tf_mode', value='none')], NodeConfig).successful
     result = refusal(node, [Parameter('tf_mode', value='odd')], NodeConfig)
     assert not result.successful
-    assert result.reason == "tf_mode: expected one of keyframe, none, got 'odd'"
+    assert result.reason == "tf_mode: expected one of keyframe, odom, none, got 'odd'"
