@@ -22,6 +22,11 @@ ARGUMENTS = {
     'weights': ('', "file with the network's weights"),
     'device': ('', 'auto, cpu or cuda'),
     'mode': ('', 'continuous, until_fix or on_demand: which images are localized'),
+    'tf_mode': ('', 'keyframe, odom (map -> odom, for navigation) or none: what is on TF'),
+    'base_frame': ('', "the robot's frame on TF"),
+    'odom_frame': ('', 'the frame of its odometry on TF'),
+    'pose_frame': ('', 'camera or base: whose pose is published'),
+    'confirm': ('', 'true: publish only poses that odometry confirms'),
     'params_file': (PathJoinSubstitution([CONFIG, 'relocalize.yaml']), 'all parameters'),
     'rviz': ('false', 'start rviz as well'),
     'log_level': ('info', 'debug, info, warn, error or fatal'),
@@ -33,7 +38,13 @@ PARAMETERS = {
     'weights': 'weights',
     'device': 'device',
     'mode': 'mode',
+    'tf_mode': 'tf_mode',
+    'base_frame': 'base_frame',
+    'odom_frame': 'odom_frame',
+    'pose_frame': 'pose_frame',
+    'confirm': 'confirm',
 }
+TYPES = {'confirm': bool}  # of what is no text
 
 
 def relocalizer(context: LaunchContext) -> list[Node]:
@@ -41,7 +52,7 @@ def relocalizer(context: LaunchContext) -> list[Node]:
     given = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
     # Typed: launch would make a number out of a map called 12.
     parameters = {
-        name: ParameterValue(given[key], value_type=str)
+        name: ParameterValue(LaunchConfiguration(key), value_type=TYPES.get(key, str))
         for key, name in PARAMETERS.items()
         if given[key]
     }

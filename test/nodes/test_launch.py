@@ -1,5 +1,7 @@
-"""The launch file, with the real launch where it is installed."""
+"""The launch files, with the real launch where it is installed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 import os
 from pathlib import Path
 import shutil
@@ -8,9 +10,9 @@ import subprocess
 import sys
 
 import pytest
+from rcl_interfaces.srv import GetParameters
 
-LAUNCH_FILE = Path(__file__).parents[2] / 'launch' / 'relocalize.launch.py'
-REPOSITORY = LAUNCH_FILE.parents[1]
+REPOSITORY = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from launch import LaunchDescription, LaunchService
@@ -33,7 +35,8 @@ def prefix(tmp_path: Path) -> Path:
     share, lib = prefix / 'share', prefix / 'lib' / 'relpose_ros'
     (share / 'ament_index/resource_index/packages').mkdir(parents=True)
     (share / 'ament_index/resource_index/packages/relpose_ros').touch()
-    shutil.copytree(REPOSITORY / 'config', share / 'relpose_ros' / 'config')
+    for folder in ('config', 'launch'):
+        shutil.copytree(REPOSITORY / folder, share / 'relpose_ros' / folder)
     lib.mkdir(parents=True)
     executable = lib / 'relocalizer_node'
     executable.write_text(
@@ -43,28 +46,47 @@ def prefix(tmp_path: Path) -> Path:
     return prefix
 
 
-def test_launch(rig, prefix: Path, wall_map: Path, photograph):
-    """Map, topics, namespace and parameters reach the node; Ctrl-C ends it."""
+@contextmanager
+def launched(prefix: Path, launch_file: str, *arguments: str) -> Iterator[None]:
+    """Launch a file, press Ctrl-C at the end, and check that all has ended well."""
     pytest.importorskip('launch_ros', reason='launch and launch_ros come with a distribution')
-    arguments = (f'map:={wall_map}', 'image:=/cam/image', 'camera_info:=/cam/info')
-    more = ('namespace:=robot', 'device:=cpu', 'log_level:=warn')
     paths = [str(prefix), os.environ.get('AMENT_PREFIX_PATH', sys.prefix)]
     environment = {**os.environ, 'AMENT_PREFIX_PATH': os.pathsep.join(paths)}
     environment['PYTHONPATH'] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
     process = subprocess.Popen(
-        [sys.executable, '-c', PROGRAM, str(LAUNCH_FILE), *arguments, *more],
+        [sys.executable, '-c', PROGRAM, str(REPOSITORY / 'launch' / launch_file), *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     try:
+        yield
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=100)
+    assert 'process has finished cleanly' in output, output
+    assert 'Traceback' not in output, output
+
+
+def test_relocalize(rig, prefix: Path, wall_map: Path):
+    """Map, topics, namespace and parameters reach the node; Ctrl-C ends it."""
+    arguments = (f'map:={wall_map}', 'image:=/cam/image', 'camera_info:=/cam/info')
+    more = ('namespace:=robot', 'device:=cpu', 'log_level:=warn', 'confirm:=true')
+    with launched(prefix, 'relocalize.launch.py', *arguments, *more):
         rig.until(lambda: rig.node.count_subscribers('/cam/image'))
         rig.until(lambda: rig.node.count_subscribers('/cam/info'))
         rig.until(lambda: rig.node.count_subscribers('/cam/image/compressed'))
         rig.until(lambda: rig.node.count_publishers('/robot/relocalizer/pose'))
-    finally:
-        process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=30)
-    assert 'process has finished cleanly' in output, output
-    assert 'Traceback' not in output, output
+        # Nothing but `confirm` makes it listen to TF.
+        rig.until(lambda: rig.node.count_subscribers('/tf') > 1)
+
+
+def test_navigation(rig, prefix: Path, wall_map: Path):
+    """The relocalizer stands in AMCL's place; Nav2 is not here and left out."""
+    arguments = (f'map:={wall_map}', 'image:=/cam/image', 'camera_info:=/cam/info')
+    with launched(prefix, 'navigation.launch.py', *arguments, 'nav2:=false'):
+        rig.until(lambda: rig.node.count_publishers('/relocalizer/pose'))
+        request = GetParameters.Request(names=['tf_mode', 'pose_frame', 'base_frame'])
+        values = rig.call(GetParameters, 'get_parameters', request).values
+        assert [each.string_value for each in values] == ['odom', 'base', 'base_link']
