@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from relpose_ros.evaluation.map_survey import View
-from relpose_ros.evaluation.plots import plane_from_above
+from relpose_ros.evaluation.map_plots import plane_from_above
 
 CELLS = 140  # along the longer side
 MARGIN = 0.04
