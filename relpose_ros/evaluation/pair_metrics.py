@@ -19,6 +19,7 @@ def pair_metrics(outcomes: Sequence[PairOutcome]) -> Metrics:
     neither for nor against it, and their pose error is that of the rotation, as in LoFTR. Unlike
     there, directions are not folded: a flipped one is 180 degrees wrong.
 
+    ``within_10deg_10deg``: share with rotation and direction below 10 deg each.
     ``*_auc_N``: area under the cumulative curve of the error up to N deg; ``pose`` is the larger
     of rotation and direction. ``*_by_confidence``: area under precision over the share of pairs
     kept, the surest first, as in Map-free.
@@ -46,6 +47,7 @@ def pair_metrics(outcomes: Sequence[PairOutcome]) -> Metrics:
     near = [each.within(0.25, 5) for each in outcomes]
     right = [each.virtually_right for each in outcomes]
     return metrics | {
+        'within_10deg_10deg': share_or_none(poses < 10),
         'within_5cm_5deg': share_or_none([each.within(0.05, 5) for each in outcomes]),
         'within_25cm_5deg': share_or_none(near),
         'within_25cm_5deg_by_confidence': area_by_confidence(outcomes, near),
@@ -57,7 +59,7 @@ def pair_metrics(outcomes: Sequence[PairOutcome]) -> Metrics:
 
 def without_direction(metrics: Metrics) -> Metrics:
     """Blank what needs a direction: of a predictor that never moves it is undefined."""
-    named = ('direction_deg', 'direction_auc', 'pose_auc')
+    named = ('direction_deg', 'direction_auc', 'pose_auc', 'within_10deg')
     return {key: None if key.startswith(named) else value for key, value in metrics.items()}
 
 

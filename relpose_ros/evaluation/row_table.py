@@ -50,6 +50,7 @@ PAIR_COLUMNS = (
     Column('cm', ('position_cm_median',), digits=1),
     Column('dir deg', ('direction_deg_median',), digits=1),
     Column('rot deg', ('rotation_deg_median',), digits=2),
+    Column('10deg 10deg %', ('within_10deg_10deg',), 100, 1),
     Column('25cm 5deg %', ('within_25cm_5deg',), 100, 1),
     Column('rot AUC@5/10/20', tuple(f'rotation_auc_{bound}' for bound in (5, 10, 20)), 100, 1),
     Column('dir AUC@5/10/20', tuple(f'direction_auc_{bound}' for bound in (5, 10, 20)), 100, 1),

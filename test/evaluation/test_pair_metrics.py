@@ -72,6 +72,7 @@ def test_a_direction_without_length_is_no_position(judged):
     assert metrics['rotation_deg_median'] == pytest.approx(2)
     assert metrics['direction_deg_median'] == pytest.approx(0, abs=1e-3)
     assert metrics['pose_auc_10'] == pytest.approx(0.9)
+    assert metrics['within_10deg_10deg'] == 1
 
 
 def test_a_flipped_direction_is_not_folded(judged):

@@ -24,6 +24,8 @@ KEYS = [
     'rotation_deg_median',
     'within_5cm_5deg',
     'within_25cm_5deg',
+    'wrong',
+    *(f'{part}_coverage_{level}' for part in ('position', 'rotation') for level in (50, 68, 95)),
     'retrieval_recall_at_1',
     'estimator',
     'weights',
