@@ -14,15 +14,16 @@ def evidence(fused: FusedPose, estimates: Sequence[KeyframeEstimate]) -> tuple[f
     Sum up what speaks for a pose.
 
     :param fused: from these estimates.
-    :return: logarithms of the support and of the number of agreeing keyframes, their share of all
-        support, and the logarithm of the position's standard deviation [m].
+    :return: logarithms of the support that agrees, of that which contradicts, of the number of
+        agreeing keyframes, and of the position's standard deviation [m].
     """
-    support = sum(estimates[i].relative.support for i in fused.agreeing)
+    support = sum(each.relative.support for each in estimates)
+    against = (1 - fused.agreement) * support
     sigma_m = worst_sigma_m(fused.covariance)
     return (
-        log(max(support, LEAST)),
+        log(fused.agreement * support + LEAST),
+        log(1 + against),
         log(len(fused.agreeing)),
-        fused.agreement,
         log(sigma_m + LEAST),
     )
 

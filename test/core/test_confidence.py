@@ -52,13 +52,13 @@ def test_more_support_is_less_likely_wrong():
     assert calibration().wrong_chance(many) < 1e-3 < calibration().wrong_chance(few)
 
 
-def test_evidence_counts_those_that_agree():
-    """Support and number are those of the agreeing, the share is of all."""
+def test_evidence_counts_for_and_against():
+    """Support is counted for and against the pose; the number is of those that agree."""
     estimates = [estimate(1.0, 30), estimate(1.001, 50), estimate(5.0, 20)]
     fused = fuse(estimates)
-    support, count, agreement, sigma_m = evidence(fused, estimates)
-    assert (exp(support), exp(count), agreement) == pytest.approx((80, 2, 0.8))
-    assert exp(sigma_m) == pytest.approx(worst_sigma_m(fused.covariance))
+    agreeing, against, count, sigma_m = np.exp(evidence(fused, estimates))
+    assert (agreeing, against, count) == pytest.approx((80, 21, 2))
+    assert sigma_m == pytest.approx(worst_sigma_m(fused.covariance))
 
 
 @pytest.mark.parametrize('name', ['geometric', 'network'])
