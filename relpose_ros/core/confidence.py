@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from math import log
 
 import numpy as np
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.fusion import FusedPose, KeyframeEstimate
 
 LEAST = 1e-9  # keeps logarithms finite
@@ -26,6 +27,22 @@ def evidence(fused: FusedPose, estimates: Sequence[KeyframeEstimate]) -> tuple[f
         log(len(fused.agreeing)),
         log(sigma_m + LEAST),
     )
+
+
+def calibrated(
+    fused: FusedPose, found: tuple[float, ...], calibration: Calibration | None
+) -> tuple[np.ndarray, float | None]:
+    """
+    Apply what was measured of an estimator to a pose.
+
+    :param found: its evidence.
+    :param calibration: of the estimator; None if nothing was measured.
+    :return: covariance (6, 6) and chance of being wrong; as propagated and None without
+        calibration.
+    """
+    if calibration is None:
+        return fused.covariance, None
+    return calibration.scaled(fused.covariance), calibration.wrong_chance(found)
 
 
 def worst_sigma_m(covariance: np.ndarray) -> float:

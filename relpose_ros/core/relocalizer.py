@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
-from relpose_ros.core.confidence import evidence, worst_sigma_m
+from relpose_ros.core.confidence import calibrated, evidence, worst_sigma_m
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
@@ -213,15 +213,11 @@ class Relocalizer:
         agreeing = [_solved(matched)[i] for i in fused.agreeing]
         keyframe_id, estimate = agreeing[0]
         found = evidence(fused, self._in_map(matched))
-        covariance, wrong_chance = fused.covariance, None
-        calibration = self._estimator.calibration
-        if calibration is not None:
-            covariance = calibration.scaled(covariance)
-            wrong_chance = calibration.wrong_chance(found)
+        covariance, wrong_chance = calibrated(fused, found, self._estimator.calibration)
         keyframe_from_query = inverse(self._map.pose(keyframe_id)) @ fused.map_from_query
-        doubt = self._doubt(keyframe_from_query, covariance, wrong_chance)
-        if doubt is not None:
-            reason, detail = doubt
+        doubts = doubt(self._config, keyframe_from_query, covariance, wrong_chance)
+        if doubts is not None:
+            reason, detail = doubts
             detail = f'{detail} from keyframe {keyframe_id}'
             return Rejection(reason, detail, candidates, latency_s)
         return Localization(
@@ -238,23 +234,32 @@ class Relocalizer:
             latency_s=latency_s,
         )
 
-    def _doubt(
-        self, keyframe_from_query: np.ndarray, covariance: np.ndarray, wrong_chance: float | None
-    ) -> tuple[Reason, str] | None:
-        """Return why a pose is not to be believed."""
-        config = self._config
-        distance_m, sigma_m = np.linalg.norm(keyframe_from_query[:3, 3]), worst_sigma_m(covariance)
-        if distance_m > config.max_distance_m:
-            return Reason.IMPLAUSIBLE_POSE, f'{distance_m:.1f} m'
-        if sigma_m > config.max_sigma_m:
-            return Reason.UNCERTAIN_POSE, f'known to {sigma_m:.2f} m'
-        if wrong_chance is not None and wrong_chance > config.max_wrong_chance:
-            return Reason.UNCERTAIN_POSE, f'wrong with a chance of {100 * wrong_chance:.1f} %'
-        return None
-
     def _read_features(self, keyframe_id: int) -> Any:
         keyframe = self._map.keyframe(keyframe_id)
         return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
+
+
+def doubt(
+    config: RelocalizerConfig,
+    keyframe_from_query: np.ndarray,
+    covariance: np.ndarray,
+    wrong_chance: float | None,
+) -> tuple[Reason, str] | None:
+    """
+    Return why a pose is not to be believed; None if it is.
+
+    :param keyframe_from_query: (4, 4), the pose as its keyframe sees it [m].
+    :param covariance: (6, 6), as Localization has it.
+    :param wrong_chance: as Localization has it.
+    """
+    distance_m, sigma_m = np.linalg.norm(keyframe_from_query[:3, 3]), worst_sigma_m(covariance)
+    if distance_m > config.max_distance_m:
+        return Reason.IMPLAUSIBLE_POSE, f'{distance_m:.1f} m'
+    if sigma_m > config.max_sigma_m:
+        return Reason.UNCERTAIN_POSE, f'known to {sigma_m:.2f} m'
+    if wrong_chance is not None and wrong_chance > config.max_wrong_chance:
+        return Reason.UNCERTAIN_POSE, f'wrong with a chance of {100 * wrong_chance:.1f} %'
+    return None
 
 
 def _solved(matched: list[Matched]) -> list[tuple[int, RelativePose]]:

@@ -6,19 +6,19 @@ from functools import lru_cache
 import time
 from typing import Any, NamedTuple
 
-import numpy as np
 from relpose_ros.baselines.fusion_baselines import FUSIONS
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import checked_rgb, rectified
-from relpose_ros.core.confidence import worst_sigma_m
+from relpose_ros.core.confidence import calibrated, evidence
 from relpose_ros.core.estimator import Estimator, RelativePose
-from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
-from relpose_ros.core.geometric_pose import GeometricEstimator
+from relpose_ros.core.estimators import load_estimator
+from relpose_ros.core.fusion import fuse, KeyframeEstimate
 from relpose_ros.core.geometry import inverse
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.refine import RefinementConfig
-from relpose_ros.core.relocalizer import Fuse, RelocalizerConfig
+from relpose_ros.core.relocalizer import doubt, Fuse, RelocalizerConfig
 from relpose_ros.core.vlad import DenseVlad
 from relpose_ros.evaluation.metrics import is_wrong, median_or_none, Outcome, summary
 
@@ -85,9 +85,11 @@ def all_methods(network: NetworkEstimator, device: str, has_depth: bool) -> list
     """
     methods = []
     for name, refinement in REFINEMENTS.items():
-        estimator = NetworkEstimator(network.network, network.weights, device, refinement)
+        estimator = NetworkEstimator(
+            network.network, network.weights, device, refinement, network.calibration
+        )
         methods.append(Method(name, estimator, network, depth=False))
-    sift = GeometricEstimator(device=device)
+    sift = load_estimator('geometric', device=device)
     methods.append(Method('SIFT', sift, sift, depth=False))
     if has_depth:
         # The head looks at no depth.
@@ -124,7 +126,8 @@ def ablate(
                 seen = {int(i): each for i, each in zip(found, estimates, strict=False)}
                 for name, fusion in _fusions(k).items():
                     about = (method.name, method.estimator.weights, method.depth, k, name)
-                    outcome = _fused(query, keyframe_map, seen, fusion, match_s)
+                    calibration = method.estimator.calibration
+                    outcome = _fused(query, keyframe_map, seen, fusion, match_s, calibration)
                     outcomes.setdefault(Variant(*about), []).append(outcome)
     return outcomes
 
@@ -169,6 +172,7 @@ def _fused(
     seen: dict[int, object],
     fusion: Fuse,
     match_s: float,
+    calibration: Calibration | None,
 ) -> Outcome:
     """Make one pose of what keyframes say; one that the node would not believe is none."""
     solved = [i for i, each in seen.items() if isinstance(each, RelativePose)]
@@ -181,23 +185,18 @@ def _fused(
         return Outcome(**about, reason=NO_POSE)
     keyframe_id = solved[fused.agreeing[0]]
     map_from_keyframe = keyframe_map.pose(keyframe_id)
-    if not _is_believed(fused, inverse(map_from_keyframe) @ fused.map_from_query):
+    # What another fusion leaves unknown refuses nothing.
+    covariance, chance = calibrated(fused, evidence(fused, estimates), calibration)
+    keyframe_from_query = inverse(map_from_keyframe) @ fused.map_from_query
+    if doubt(RelocalizerConfig(), keyframe_from_query, covariance, chance):
         return Outcome(**about, reason=NO_POSE)
     return Outcome(
         **about,
         estimated_map_from_query=fused.map_from_query,
         keyframe_id=keyframe_id,
         map_from_keyframe=map_from_keyframe,
+        covariance=covariance,
     )
-
-
-def _is_believed(fused: FusedPose, keyframe_from_query: np.ndarray) -> bool:
-    """Say whether the relocalizer, too, would take it for a pose."""
-    config = RelocalizerConfig()
-    if np.linalg.norm(keyframe_from_query[:3, 3]) > config.max_distance_m:
-        return False
-    # A covariance that another fusion leaves unknown refuses nothing.
-    return not worst_sigma_m(fused.covariance) > config.max_sigma_m
 
 
 def figures(variant: Variant, outcomes: Sequence[Outcome]) -> dict[str, int | float | None]:

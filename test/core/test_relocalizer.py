@@ -8,6 +8,7 @@ import pytest
 from relpose_ros.baselines.fusion_baselines import best_single
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Reason
+from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.fusion import KEYFRAME_SIGMA_M, KEYFRAME_SIGMA_RAD
 from relpose_ros.core.geometric_pose import GeometricEstimator
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
@@ -32,7 +33,7 @@ def describer(keyframe_map):
 
 @pytest.fixture(scope='module')
 def relocalizer(keyframe_map):
-    return Relocalizer(keyframe_map, GeometricEstimator())
+    return Relocalizer(keyframe_map, load_estimator('geometric'))
 
 
 @pytest.mark.parametrize(('x_m', 'yaw_deg'), [(-1.0, 3), (-0.3, -8), (0.25, 0), (0.9, 10)])
@@ -72,7 +73,7 @@ def test_an_image_without_texture_is_rejected(relocalizer, photograph):
 
 def test_dissimilar_keyframes_are_not_even_matched(keyframe_map, photograph):
     strict = Relocalizer(
-        keyframe_map, GeometricEstimator(), RelocalizerConfig(min_similarity=0.999)
+        keyframe_map, load_estimator('geometric'), RelocalizerConfig(min_similarity=0.999)
     )
     view = photograph(0.3)
     result = strict.localize(view.rgb, view.camera)
@@ -82,7 +83,7 @@ def test_dissimilar_keyframes_are_not_even_matched(keyframe_map, photograph):
 
 def test_a_pose_too_far_from_its_keyframe_is_rejected(keyframe_map, photograph):
     strict = Relocalizer(
-        keyframe_map, GeometricEstimator(), RelocalizerConfig(max_distance_m=0.05)
+        keyframe_map, load_estimator('geometric'), RelocalizerConfig(max_distance_m=0.05)
     )
     view = photograph(0.3)
     assert strict.localize(view.rgb, view.camera).reason is Reason.IMPLAUSIBLE_POSE
@@ -90,11 +91,11 @@ def test_a_pose_too_far_from_its_keyframe_is_rejected(keyframe_map, photograph):
 
 def test_a_pose_that_is_not_sure_of_itself_is_rejected(keyframe_map, photograph):
     view = photograph(0.3)
-    sure = Relocalizer(keyframe_map, GeometricEstimator()).localize(view.rgb, view.camera)
+    sure = Relocalizer(keyframe_map, load_estimator('geometric')).localize(view.rgb, view.camera)
     sigma_m = np.sqrt(np.linalg.eigvalsh(sure.covariance[:3, :3])[-1])
     for factor, kind in ((1.01, Localization), (0.99, Rejection)):
         config = RelocalizerConfig(max_sigma_m=factor * sigma_m)
-        result = Relocalizer(keyframe_map, GeometricEstimator(), config).localize(
+        result = Relocalizer(keyframe_map, load_estimator('geometric'), config).localize(
             view.rgb, view.camera
         )
         assert isinstance(result, kind)
@@ -120,7 +121,7 @@ def test_without_depth_keyframes_in_one_line_give_no_position(
     view = photograph(0.3)
     views = [(photograph(0.1), False), (photograph(0.5), False)]
     with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as flat:
-        result = Relocalizer(flat, GeometricEstimator()).localize(view.rgb, view.camera)
+        result = Relocalizer(flat, load_estimator('geometric')).localize(view.rgb, view.camera)
     assert result.reason is Reason.SCALE_UNKNOWN
     assert 'no depth' in result.detail
 
@@ -185,9 +186,9 @@ def test_keyframes_that_contradict_each_other_give_no_pose(
 
 def test_another_fusion_can_be_put_in_its_place(keyframe_map, photograph):
     view = photograph(0.3)
-    single = Relocalizer(keyframe_map, GeometricEstimator(), fuse=best_single)
+    single = Relocalizer(keyframe_map, load_estimator('geometric'), fuse=best_single)
     assert len(single.localize(view.rgb, view.camera).agreeing_ids) == 1
-    fused = Relocalizer(keyframe_map, GeometricEstimator())
+    fused = Relocalizer(keyframe_map, load_estimator('geometric'))
     assert len(fused.localize(view.rgb, view.camera).agreeing_ids) > 1
 
 
@@ -196,7 +197,7 @@ def test_an_empty_map_is_refused(tmp_path, keyframe_map):
         KeyframeMap.create(tmp_path / 'empty.relmap', keyframe_map.vocabulary) as empty,
         pytest.raises(MapError, match='has no keyframes'),
     ):
-        Relocalizer(empty, GeometricEstimator())
+        Relocalizer(empty, load_estimator('geometric'))
 
 
 @pytest.mark.parametrize('shape', [(240, 320), (0, 320, 3), (240, 320, 4), (100, 320, 3)])
@@ -229,7 +230,7 @@ def test_poses_compose_and_covariances_turn_into_the_map(
     keyframe_map, describer, tmp_path, photograph
 ):
     turned, view = photograph(0.3, yaw_deg=20), photograph(0.4, 0.1, yaw_deg=12)
-    estimator = GeometricEstimator()
+    estimator = load_estimator('geometric')
     with map_of(tmp_path / 'a.relmap', keyframe_map, describer, [(turned, True)]) as one:
         found = Relocalizer(one, estimator).localize(view.rgb, view.camera)
         keyframe = one.keyframe(found.keyframe_id)
@@ -254,7 +255,7 @@ def test_one_keyframe_with_depth_is_enough(keyframe_map, describer, tmp_path, ph
     view = photograph(0.3)
     views = [(photograph(0.32), False), (photograph(0.9), True)]
     with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as both:
-        found = Relocalizer(both, GeometricEstimator()).localize(view.rgb, view.camera)
+        found = Relocalizer(both, load_estimator('geometric')).localize(view.rgb, view.camera)
     assert found.candidates[0].keyframe_id == 1
     assert 2 in found.agreeing_ids
     assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from relpose_ros.core.geometric_pose import GeometricEstimator
+from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.geometry import inverse, transform_points
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
@@ -24,7 +24,7 @@ def keyframe_map(wall_map):
 
 @pytest.fixture(scope='module')
 def relocalizer(keyframe_map):
-    return Relocalizer(keyframe_map, GeometricEstimator())
+    return Relocalizer(keyframe_map, load_estimator('geometric'))
 
 
 @pytest.fixture
