@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from relpose_ros.evaluation.map_survey import View
 from relpose_ros.evaluation.map_plots import plane_from_above
+from relpose_ros.evaluation.map_survey import View
 
 CELLS = 140  # along the longer side
 MARGIN = 0.04
