@@ -266,6 +266,14 @@ class KeyframeMap:
             depth_m=None if png is None else decoded_depth(png),
         )
 
+    def jpeg(self, keyframe_id: int) -> bytes:
+        """
+        Read a keyframe's image as it is stored.
+
+        :raises MapError: if the map has no such keyframe.
+        """
+        return self._existing('image', keyframe_id)[0]
+
     def pose(self, keyframe_id: int) -> np.ndarray:
         """
         Read where a keyframe was taken, without its image.

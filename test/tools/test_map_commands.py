@@ -83,3 +83,13 @@ def test_edit_map_says_in_one_line_what_is_wrong(tmp_path, wall_map, options, wo
     printed = capsys.readouterr()
     assert words in printed.err and printed.err.count('\n') == 1
     assert printed.out == '' and not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize('layout', ['colmap', 'tum'])
+def test_export_map(tmp_path, wall_map, layout, capsys):
+    assert run('export-map', wall_map, tmp_path / 'a', '--format', layout) == 0
+    assert capsys.readouterr().out == f'{tmp_path / "a"}: 5 keyframes\n'
+    expected = 'rgb' if layout == 'tum' else 'images'
+    assert len(list((tmp_path / 'a' / expected).glob('*.jpg'))) == 5
+    assert run('export-map', wall_map, tmp_path / 'a', '--format', layout) == 1
+    assert 'exists already' in capsys.readouterr().err
