@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from relpose_ros.core.geometry import checked_transform
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.map_builder import UNFINISHED
 from relpose_ros.core.map_file import connect, decoded_pose, MapError
 
 _COLUMNS = 'id, map_from_camera, stamp_ns, camera, image, depth, descriptor'
@@ -36,6 +37,7 @@ def edit_map(
     :raises MapError: if a map cannot be used or written, has no such keyframe, or none is left.
     """
     with KeyframeMap.open(source) as old:
+        _require_finished(old)
         absent = drop.difference(old.ids)
         if absent:
             raise MapError(f'{source}: has no keyframe {min(absent)}')
@@ -71,6 +73,8 @@ def merge_maps(
     :raises MapError: if a map cannot be used or written, or the two do not fit together.
     """
     with KeyframeMap.open(first) as a, KeyframeMap.open(second) as b:
+        _require_finished(a)
+        _require_finished(b)
         if describe is None and a.vocabulary.identity != b.vocabulary.identity:
             raise MapError(
                 f'{second}: its keyframes are described by {b.vocabulary.identity}, those of '
@@ -89,6 +93,11 @@ def merge_maps(
         if describe:
             describe(unfinished)
     return shift
+
+
+def _require_finished(keyframe_map: KeyframeMap) -> None:
+    if UNFINISHED in keyframe_map.manifest:
+        raise MapError(f'{keyframe_map.path}: is not finished; go on with build-map first')
 
 
 @contextmanager

@@ -131,6 +131,21 @@ def test_what_cannot_be_dropped(tmp_path, wall_map, drop, words):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_unfinished_map_is_finished_first(tmp_path, wall_map):
+    path, new = tmp_path / 'a.relmap', tmp_path / 'b.relmap'
+    path.write_bytes(wall_map.read_bytes())
+    with KeyframeMap.edit(path) as keyframe_map:
+        keyframe_map.note('unfinished', 'build-map a.relmap bag')
+    for write in (
+        lambda: edit_map(new, path, frozenset({1})),
+        lambda: merge_maps(new, wall_map, path),
+        lambda: merge_maps(new, path, wall_map),
+    ):
+        with pytest.raises(MapError, match='is not finished; go on with build-map'):
+            write()
+    assert os.listdir(tmp_path) == ['a.relmap']
+
+
 def test_a_file_is_only_replaced_if_that_is_said(tmp_path, wall_map):
     path = tmp_path / 'a.relmap'
     path.write_bytes(wall_map.read_bytes())
