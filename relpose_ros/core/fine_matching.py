@@ -3,7 +3,7 @@ Sharper matches: where exactly, around its coarse match, a point of the keyframe
 
 A cell of the network's grid is large, and its centre mostly shows nothing that could be placed. So
 the strongest corner of each cell of the keyframe is looked for in the query, around where the
-coarse match says, by dense RootSIFT on images of some 640 px. Corners and their descriptors are
+coarse match says, by dense RootSIFT on images of some 480 px. Corners and their descriptors are
 kept with the keyframe; the query is described once for all keyframes.
 """
 
@@ -18,13 +18,13 @@ from relpose_ros.core.matcher import CELL_PX
 import torch
 from torch import Tensor
 
-LONGEST_SIDE_PX = 640
+LONGEST_SIDE_PX = 480
 BIN_PX = 6  # a descriptor's region is four bins wide
 STRIDE_PX = 4
 MIN_CONTRAST = 0.0005  # mean gradient, in grey value per pixel
 CORNER_PX = 7  # over which a corner's strength is summed
-# The search goes so many strides to each side, first every second one: a cell is 27 px wide.
-REACH = 6
+# The search goes so many strides to each side, first every second one: a cell is 20 px wide.
+REACH = 5
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,15 +24,15 @@ class RefinementConfig:
     :param pose: 'regression': the head's pose as it is; 'geometry': the pose that the matches
         give; 'blend': both by their uncertainties, regression alone where matches are too few.
     :param fine: look for the exact place of every match; else it is taken from the coarse grid.
-    :param threshold_px: largest error of a consistent match, on an image of 640 px [px].
+    :param threshold_px: largest error of a consistent match, on an image of 480 px [px].
     :param min_inliers: fewest consistent matches of a geometric pose.
     :param min_inlier_share: least share of consistent matches.
     """
 
     pose: str = field(default='blend', metadata={'choices': POSES})
     fine: bool = True
-    threshold_px: float = field(default=4.0, metadata={'range': (0.1, 50.0)})
-    min_inliers: int = field(default=25, metadata={'range': (6, 1000)})
+    threshold_px: float = field(default=3.0, metadata={'range': (0.1, 50.0)})
+    min_inliers: int = field(default=20, metadata={'range': (6, 1000)})
     min_inlier_share: float = field(default=0.15, metadata={'range': (0.0, 1.0)})
 
 

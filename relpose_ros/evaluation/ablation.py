@@ -28,7 +28,7 @@ COMPARED_AT = RelocalizerConfig().batch
 OURS = 'ours'
 NO_POSE = 'no_pose'
 # Without the fine stage a match is as exact as its cell: 1/8 of the network's image.
-COARSE = RefinementConfig(pose='geometry', fine=False, threshold_px=12)
+COARSE = RefinementConfig(pose='geometry', fine=False, threshold_px=9)
 REFINEMENTS = {
     'network, regression': RefinementConfig(pose='regression'),
     'network, coarse geometry': COARSE,

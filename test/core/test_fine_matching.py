@@ -72,10 +72,10 @@ def test_large_images_are_worked_on_small_and_told_of_as_they_came():
     camera = Camera(1280, 960, 1100.0, 1100.0, 640.0, 480.0)
     depth_m = np.tile(np.linspace(1, 3, 1280, dtype=np.float32), (960, 1))
     image = FineImage(np.zeros((960, 1280), np.uint8), camera, COARSE, depth_m, 'cpu')
-    assert (image.camera.width, image.camera.height) == (640, 480)
-    pixels = np.array([[0.0, 0.0], [319.5, 239.5], [639.0, 100.0]])
+    assert (image.camera.width, image.camera.height) == (480, 360)
+    pixels = np.array([[0.0, 0.0], [239.5, 179.5], [479.0, 100.0]])
     np.testing.assert_allclose(image.in_original(pixels)[1], [639.5, 479.5])
-    np.testing.assert_allclose(image.depths(pixels), depth_m[0, [0, 640, 1278]], atol=2e-3)
+    np.testing.assert_allclose(image.depths(pixels), depth_m[0, [0, 640, 1278]], atol=3e-3)
     no_depth = FineImage(np.zeros((960, 1280), np.uint8), camera, COARSE, None, 'cpu')
     assert no_depth.depths(pixels) is None
 

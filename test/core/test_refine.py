@@ -115,7 +115,7 @@ def estimators():
 
     return {
         'regression': made(pose='regression'),
-        'coarse': made(pose='geometry', fine=False, threshold_px=12),
+        'coarse': made(pose='geometry', fine=False, threshold_px=9),
         'fine': made(pose='geometry'),
         'blend': made(),
     }
