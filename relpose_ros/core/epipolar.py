@@ -5,6 +5,7 @@ from relpose_ros.core.geometry import transform
 from scipy.spatial.transform import Rotation
 
 STEPS = 8
+SETTLED_RAD = 1e-6  # a step that changes less is the last
 # Keeps a step finite where matches leave a motion open: pure rotation, a handful of points.
 DAMPING = 1e-9
 
@@ -43,6 +44,8 @@ def refined(
         turn = Rotation.from_rotvec(step[3:]).as_matrix()
         direction = _unit(keyframe_from_query[:3, 3] + step[:3])
         keyframe_from_query = transform(turn @ keyframe_from_query[:3, :3], direction)
+        if np.abs(step).max() < SETTLED_RAD:
+            break
     mean_square = float(weights @ error_rad**2 / max(weights.sum(), 1e-9))
     variance = max(sigma_rad**2, mean_square)
     return keyframe_from_query, free @ np.linalg.inv(damped) @ free.T * variance
