@@ -10,6 +10,7 @@ DISTORTION_MODELS = {
     'plumb_bob': (4, 5),
     'rational_polynomial': (8, 12, 14),
     'equidistant': (4,),
+    'fisheye': (4,),  # what some drivers call equidistant
 }
 
 
@@ -135,9 +136,11 @@ def checked_rgb(rgb: np.ndarray, camera: Camera) -> np.ndarray:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
         raise ValueError(f'rgb: expected (H, W, 3) uint8, got {rgb.shape} {rgb.dtype}')
     if rgb.shape[:2] != (camera.height, camera.width):
+        turned = rgb.shape[:2] == (camera.width, camera.height)
         raise ValueError(
             f'rgb: image is {rgb.shape[1]}x{rgb.shape[0]}, '
             f'its camera {camera.width}x{camera.height}'
+            f'{": has it been turned by 90 degrees without its camera info?" if turned else ""}'
         )
     return rgb
 
@@ -152,7 +155,7 @@ def rectified(image: np.ndarray, camera: Camera) -> tuple[np.ndarray, Camera]:
     straight = replace(camera, distortion=(), distortion_model='plumb_bob')
     if not any(camera.distortion):
         return image, straight
-    fisheye = camera.distortion_model == 'equidistant'
+    fisheye = camera.distortion_model in ('equidistant', 'fisheye')
     undistort_map = cv2.fisheye.initUndistortRectifyMap if fisheye else cv2.initUndistortRectifyMap
     maps = undistort_map(
         camera.K,

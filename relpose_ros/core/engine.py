@@ -9,7 +9,9 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.prior import Prior
 from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer, RelocalizerConfig
+from relpose_ros.core.turn import turn_deg
 
 
 class DeviceError(ValueError):
@@ -62,7 +64,9 @@ class Engine:
             identity['device_fault'] = self.fault
         return identity
 
-    def localize(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
+    def localize(
+        self, rgb: np.ndarray, camera: Camera, prior: Prior | None = None
+    ) -> Localization | Rejection:
         """
         Find where an image was taken (see Relocalizer.localize).
 
@@ -71,7 +75,16 @@ class Engine:
         :raises DeviceError: if the device fails.
         """
         with _blaming(self.device):
-            return self._relocalizer.localize(rgb, camera)
+            return self._relocalizer.localize(rgb, camera, prior)
+
+    def turn_deg(self, rgb: np.ndarray, camera: Camera) -> int | None:
+        """
+        Ask by how much an image has to be turned to have a pose (see core.turn).
+
+        :raises DeviceError: if the device fails.
+        """
+        with _blaming(self.device):
+            return turn_deg(self._relocalizer, rgb, camera)
 
     def on_cpu(self, error: DeviceError) -> 'Engine':
         """

@@ -19,6 +19,8 @@ class Reason(str, Enum):
     SCALE_UNKNOWN = 'scale_unknown'
     IMPLAUSIBLE_POSE = 'implausible_pose'
     UNCERTAIN_POSE = 'uncertain_pose'
+    NO_KEYFRAME_NEAR_PRIOR = 'no_keyframe_near_prior'
+    OUTSIDE_PRIOR = 'outside_prior'
     # There is one, but it is not to be relied on.
     NO_TRANSFORM = 'no_transform'
     SECOND_PARENT = 'second_parent'

@@ -23,6 +23,7 @@ from relpose_ros.core.map_file import (
     MapError,
     SCHEMA_VERSION,
 )
+from relpose_ros.core.prior import Prior, REACH_M
 from relpose_ros.core.vocabulary import Vocabulary
 
 
@@ -58,7 +59,7 @@ class KeyframeMap:
         """Take over a connection to a file that holds the schema."""
         self.path = path
         self._connection = connection
-        self._index: tuple[np.ndarray, faiss.Index] | None = None
+        self._index: tuple[np.ndarray, np.ndarray, faiss.Index] | None = None
         self.manifest = dict(self._query('SELECT key, value FROM manifest'))
         self.vocabulary = self._checked_vocabulary()
 
@@ -299,19 +300,29 @@ class KeyframeMap:
         """
         return decoded_camera(self._existing('camera', keyframe_id)[0])
 
-    def nearest(self, descriptor: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    def nearest(
+        self, descriptor: np.ndarray, count: int, prior: Prior | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """
         Find the keyframes whose descriptors have the largest dot product with one.
 
         :param descriptor: (D,) unit norm, or zero.
         :param count: how many to return; all if the map has fewer.
+        :param prior: search only keyframes that may show what a camera there sees.
         :return: ids (n,) int64 and similarities (n,) float32, largest first.
         :raises MapError: if the map is empty.
         """
         self.require_keyframes()
-        ids, index = self._searchable()
+        ids, positions_m, index = self._searchable()
+        among, selection = len(ids), None
+        if prior is not None:
+            rows = np.flatnonzero(prior.distance_m(positions_m) <= prior.radius_m + REACH_M)
+            among = len(rows)
+            selection = faiss.SearchParameters(sel=faiss.IDSelectorBatch(rows))
+        if among == 0:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
         similarity, row = index.search(
-            descriptor.astype(np.float32)[None], min(count, index.ntotal)
+            descriptor.astype(np.float32)[None], min(count, among), params=selection
         )
         return ids[row[0]], similarity[0]
 
@@ -321,21 +332,27 @@ class KeyframeMap:
 
         :return: (n, D) float32, by id.
         """
-        _, index = self._searchable()
+        _, _, index = self._searchable()
         return index.reconstruct_n(0, index.ntotal)
 
-    def _searchable(self) -> tuple[np.ndarray, faiss.Index]:
+    def _searchable(self) -> tuple[np.ndarray, np.ndarray, faiss.Index]:
+        """Return ids (n,), positions (n, 3) in the map [m] and descriptors, read once."""
         if self._index is None:
-            rows = self._query('SELECT id, descriptor FROM keyframe ORDER BY id')
+            rows = self._query('SELECT id, descriptor, map_from_camera FROM keyframe ORDER BY id')
             index = faiss.IndexFlatIP(self.vocabulary.dimensions)
             size = 2 * self.vocabulary.dimensions  # bytes of float16
-            damaged = [keyframe_id for keyframe_id, blob in rows if len(blob) != size]
+            damaged = [keyframe_id for keyframe_id, blob, _ in rows if len(blob) != size]
             if damaged:
                 raise MapError(f'{self.path}: is damaged: descriptor of keyframe {damaged[0]}')
             if rows:
-                blobs = b''.join(blob for _, blob in rows)
+                blobs = b''.join(blob for _, blob, _ in rows)
                 index.add(np.frombuffer(blobs, '<f2').reshape(len(rows), -1).astype(np.float32))
-            self._index = np.array([row[0] for row in rows], np.int64), index
+            positions_m = [decoded_pose(pose)[:3, 3] for _, _, pose in rows]
+            self._index = (
+                np.array([row[0] for row in rows], np.int64),
+                np.array(positions_m).reshape(-1, 3),
+                index,
+            )
         return self._index
 
     def _checked_vocabulary(self) -> Vocabulary:

@@ -13,6 +13,7 @@ from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reaso
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.prior import Prior
 from relpose_ros.core.vlad import DenseVlad
 
 # Keyframes this far from a pose, or this much turned from it, are about equally hard to match.
@@ -136,12 +137,16 @@ class Relocalizer:
         self._describer = DenseVlad(keyframe_map.vocabulary, device)
         self._keyframe_features = lru_cache(self._config.cached_keyframes)(self._read_features)
 
-    def localize(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
+    def localize(
+        self, rgb: np.ndarray, camera: Camera, prior: Prior | None = None
+    ) -> Localization | Rejection:
         """
         Find where an image was taken.
 
         :param rgb: (H, W, 3) uint8.
         :param camera: intrinsics of the image, with or without distortion.
+        :param prior: where the camera is known to be: only keyframes around it are searched, and
+            a pose outside is rejected.
         :raises ValueError: if the image is not as said.
         """
         latency_s: dict[str, float] = {}
@@ -150,8 +155,11 @@ class Relocalizer:
         lap('prepare')
         descriptor = self._describer.describe(rgb)
         lap('describe')
-        candidates = self._candidates(descriptor)
+        candidates = self._candidates(descriptor, prior)
         lap('search')
+        if not candidates:
+            detail = f'the prior: {prior}'
+            return Rejection(Reason.NO_KEYFRAME_NEAR_PRIOR, detail, candidates, latency_s)
         similar = [c for c in candidates if c.similarity >= self._config.min_similarity]
         if not similar:
             detail = (
@@ -170,12 +178,20 @@ class Relocalizer:
             lap('fuse')
             answer = None
             if fused is not None:
-                answer = self._conclusion(fused, matched, candidates, latency_s)
+                answer = self._conclusion(fused, matched, prior, candidates, latency_s)
                 similar = self._covisible_first(similar, fused)
         return answer or Rejection(*_why_none(matched), candidates, latency_s)
 
-    def _candidates(self, descriptor: np.ndarray) -> tuple[Candidate, ...]:
-        ids, similarity = self._map.nearest(descriptor, self._config.candidates)
+    def similarity(self, rgb: np.ndarray) -> float:
+        """
+        Return how much an image looks like the keyframe that it looks like most.
+
+        :param rgb: (H, W, 3) uint8, without distortion.
+        """
+        return float(self._map.nearest(self._describer.describe(rgb), 1)[1][0])
+
+    def _candidates(self, descriptor: np.ndarray, prior: Prior | None) -> tuple[Candidate, ...]:
+        ids, similarity = self._map.nearest(descriptor, self._config.candidates, prior)
         return tuple(Candidate(int(i), float(s)) for i, s in zip(ids, similarity, strict=True))
 
     def _match(self, query: Any, candidates: list[Candidate]) -> list[Matched]:
@@ -207,6 +223,7 @@ class Relocalizer:
         self,
         fused: FusedPose,
         matched: list[Matched],
+        prior: Prior | None,
         candidates: tuple[Candidate, ...],
         latency_s: dict[str, float],
     ) -> Localization | Rejection:
@@ -220,6 +237,11 @@ class Relocalizer:
             reason, detail = doubts
             detail = f'{detail} from keyframe {keyframe_id}'
             return Rejection(reason, detail, candidates, latency_s)
+        if prior is not None:
+            off_m = prior.distance_m(fused.map_from_query[:3, 3])
+            if off_m > prior.radius_m:
+                detail = f'{off_m:.1f} m from the centre of the prior: {prior}'
+                return Rejection(Reason.OUTSIDE_PRIOR, detail, candidates, latency_s)
         return Localization(
             map_from_query=fused.map_from_query,
             covariance=covariance,

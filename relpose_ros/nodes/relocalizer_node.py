@@ -28,6 +28,7 @@ from relpose_ros.nodes.parameters import declare, NodeConfig, read, refusal
 from relpose_ros.nodes.process import Done, run, transition
 from relpose_ros.nodes.publishers import Publishers
 from relpose_ros.nodes.requests import failure, Requests, success
+from relpose_ros.nodes.search import Search
 from sensor_msgs.msg import CompressedImage, Image
 from std_srvs.srv import Trigger
 
@@ -71,8 +72,8 @@ class RelocalizerNode(LifecycleNode):
         self._input = CameraInput(
             self, self._config.reliability, self._config.rectified, self._on_image
         )
-        self._newest_stamp_ns = self._started_s = self._reported_s = 0
-        self._fixed = False
+        self._search = Search(self, self._engine.keyframe_map.map_frame)
+        self._newest_stamp_ns = self._reported_s = 0
         clock = Clock(clock_type=ClockType.STEADY_TIME)  # runs on while a bag is paused
         self._timer = self.create_timer(REPORT_PERIOD_S, self._on_timer, clock=clock)
         self._requests.open()
@@ -99,6 +100,7 @@ class RelocalizerNode(LifecycleNode):
         self.destroy_timer(self._timer)
         self._input.destroy()
         self._navigation.destroy()
+        self._search.destroy()
         self._outputs.destroy()
         self._outputs = None
 
@@ -121,9 +123,8 @@ class RelocalizerNode(LifecycleNode):
         if self._outputs is not None:
             if new_map:
                 self._outputs.show(engine.keyframe_map)
+                self._search.change_map(engine.keyframe_map.map_frame)
             self._outputs.identity = engine.identity
-        if new_map:
-            self._fixed = False
         self._engine = engine
         if new_map and self._outputs is not None:
             self._navigation.destroy()
@@ -138,11 +139,10 @@ class RelocalizerNode(LifecycleNode):
         return Navigation(self, self._engine.keyframe_map.map_frame, self._config.tf_mode)
 
     def _on_image(self, msg: Image | CompressedImage) -> None:
-        now_s, image_stamp_ns = time.monotonic(), stamp_ns(msg.header.stamp)
+        image_stamp_ns = stamp_ns(msg.header.stamp)
         asked = self._requests.wait_for(image_stamp_ns)
-        if not asked and not self._due(now_s):
+        if not self._search.takes(self._config, asked):
             return
-        self._started_s = now_s
         self._note_stamp(image_stamp_ns)
         timing = ImageTiming(image_stamp_ns, self.get_clock().now().nanoseconds)
         try:
@@ -172,29 +172,18 @@ class RelocalizerNode(LifecycleNode):
         if isinstance(result, Rejection):
             return report, failure(report.result, report.detail)
         self._outputs.publish_localization(result, pose, msg.header, image_stamp_ns)
-        self._fixed = True
+        self._search.found(image_stamp_ns)
         return report, success(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
-
-    def _due(self, now_s: float) -> bool:
-        """Return whether an image is to be localized that nobody has asked for."""
-        if not self._continuous():
-            return False
-        rate_hz = self._config.max_rate_hz
-        return not rate_hz or now_s - self._started_s >= 1 / rate_hz
-
-    def _continuous(self) -> bool:
-        mode = self._config.mode
-        return mode == 'continuous' or (mode == 'until_fix' and not self._fixed)
 
     def _result(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
         """Localize, on the CPU from now on if the device fails that was chosen for the user."""
         try:
-            return self._engine.localize(rgb, camera)
+            return self._search.localize(self._engine, rgb, camera)
         except DeviceError as error:
             if self._config.device != 'auto':
                 raise
             self._adopt(self._engine.on_cpu(error))
-            return self._engine.localize(rgb, camera)
+            return self._search.localize(self._engine, rgb, camera)
 
     def _note_stamp(self, image_stamp_ns: int) -> None:
         if image_stamp_ns < self._newest_stamp_ns:
@@ -212,7 +201,7 @@ class RelocalizerNode(LifecycleNode):
             return
         if report.result == NO_INPUT:
             self.get_logger().warning(report.detail, throttle_duration_sec=LOG_PERIOD_S)
-        elif not self._continuous():
+        elif not self._search.goes_on(self._config):
             report = idle()
         self._outputs.publish_report(report)
 
@@ -227,8 +216,8 @@ class RelocalizerNode(LifecycleNode):
         except ValueError as error:
             return SetParametersResult(successful=False, reason=str(error))
         self._config = read(self, NodeConfig, changed)
-        if 'mode' in [each.name for each in changed]:
-            self._fixed = False
+        if self._outputs is not None and 'mode' in [each.name for each in changed]:
+            self._search.begin_again()
         return SetParametersResult(successful=True)
 
 

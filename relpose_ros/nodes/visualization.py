@@ -60,7 +60,7 @@ class MapFrusta:
         :param camera: the image's, for a Localization.
         """
         markers = []
-        if result is not None:
+        if result is not None and result.candidates:
             ids = [each.keyframe_id for each in result.candidates]
             colours = similarity_rgba(result.candidates)
             markers.append(self._drawn('candidates', ids, colours, 2 * THIN))

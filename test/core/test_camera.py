@@ -68,13 +68,15 @@ def test_images_that_do_not_fit_their_camera_are_refused():
         ('plumb_bob', BARREL),
         ('rational_polynomial', (*BARREL, 0.01, 0.02, 0.001)),
         ('equidistant', (-0.05, 0.01, 0.0, 0.0)),
+        ('fisheye', (-0.05, 0.01, 0.0, 0.0)),
     ],
 )
 def test_rectified_image_shows_a_point_where_the_pinhole_puts_it(model, coefficients):
     camera = Camera(320, 240, 200.0, 200.0, 160.0, 120.0, coefficients, model)
     point = np.array([[0.4, -0.25, 1.0]])
     zero = np.zeros(3)
-    distort = cv2.fisheye.projectPoints if model == 'equidistant' else cv2.projectPoints
+    fisheye = model in ('equidistant', 'fisheye')
+    distort = cv2.fisheye.projectPoints if fisheye else cv2.projectPoints
     distorted = distort(point[None], zero, zero, camera.K, np.array(coefficients))[0].ravel()
     image = np.zeros((240, 320, 3), np.uint8)
     cv2.circle(image, np.rint(distorted * 16).astype(int).tolist(), 3 * 16, (255,) * 3, -1, 8, 4)
