@@ -45,6 +45,7 @@ setup(
     entry_points={
         'console_scripts': [
             'relocalizer_node = relpose_ros.nodes.relocalizer_node:main',
+            'mapper_node = relpose_ros.nodes.mapper_node:main',
             'image_player = relpose_ros.nodes.image_player:main',
             'pose_recorder = relpose_ros.nodes.pose_recorder:main',
             'relpose_ros = relpose_ros.__main__:main',

@@ -56,17 +56,20 @@ class KeyframeSelector:
         self._config, self._last = config, last
         self._sharpness: deque[float] = deque(maxlen=NEIGHBOURS)
 
-    def objection(self, rgb: np.ndarray, map_from_camera: np.ndarray) -> LeftOut | None:
+    def objection(
+        self, rgb: np.ndarray, map_from_camera: np.ndarray, any_motion: bool = False
+    ) -> LeftOut | None:
         """
         Return why an image should not become a keyframe; None if it should.
 
         :param rgb: (H, W, 3) uint8.
         :param map_from_camera: (4, 4) [m].
+        :param any_motion: whether it may be near the keyframe before.
         """
         grey = _judged(rgb)
         sharpness = _sharpness(grey)
         self._sharpness.append(sharpness)
-        if not self._moved(map_from_camera):
+        if not any_motion and not self._moved(map_from_camera):
             return LeftOut.NOT_MOVED
         if np.mean(grey <= DARK) > self._config.max_clipped:
             return LeftOut.TOO_DARK

@@ -40,6 +40,9 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
 _HALF_RESOLUTION_COLOUR = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21')
 _DEPTH_TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
 
+# Depth that is not taken together with colour is at most half a frame apart at 30 Hz.
+DEPTH_TOLERANCE_NS = 17_000_000
+
 
 def rgb_from_image(msg: Any) -> np.ndarray:
     """

@@ -25,8 +25,6 @@ POSES = (
     'geometry_msgs/msg/PoseStamped',
     'geometry_msgs/msg/PoseWithCovarianceStamped',
 )
-# Depth that is not taken together with colour is at most half a frame apart at 30 Hz.
-DEPTH_TOLERANCE_NS = 17_000_000
 NO_POSE = 'no pose at its time'
 
 
@@ -204,7 +202,10 @@ class _NearestDepth:
             self._before, self._after = self._after, next(self._messages, None)
         near = [message for message in (self._before, self._after) if message is not None]
         nearest = min(near, key=lambda m: abs(stamp_of(m) - stamp_ns), default=None)
-        if nearest is None or abs(stamp_of(nearest) - stamp_ns) > DEPTH_TOLERANCE_NS:
+        if (
+            nearest is None
+            or abs(stamp_of(nearest) - stamp_ns) > image_messages.DEPTH_TOLERANCE_NS
+        ):
             return None
         return nearest
 

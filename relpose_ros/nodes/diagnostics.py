@@ -168,13 +168,14 @@ def statuses(
     if report.level > level and not report.of_image:
         level, message = report.level, f'{report.result}, before that {message}'
     device = identity.get('device', '')
-    latest = _status(f'{name}: {part}', report.level, f'{report.result}: {report.detail}', values)
-    summed_up = _status(f'{name}: localization', level, message, {**health.values, **identity})
+    latest = status(f'{name}: {part}', report.level, f'{report.result}: {report.detail}', values)
+    summed_up = status(f'{name}: localization', level, message, {**health.values, **identity})
     latest.hardware_id = summed_up.hardware_id = device
     return [summed_up, latest]
 
 
-def _status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:
+def status(name: str, level: bytes, message: str, values: dict[str, str]) -> DiagnosticStatus:
+    """Put figures into a message, which is a sentence for a person."""
     pairs = [KeyValue(key=key, value=value) for key, value in values.items()]
     return DiagnosticStatus(name=name, level=level, message=message, values=pairs)
 

@@ -7,13 +7,13 @@ tells what is missing. It interpolates, and never gives the identity or an old p
 
 from dataclasses import dataclass
 from enum import Enum
-import time
 
 import numpy as np
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from relpose_ros.datasets.pose_messages import frame_of, rigid_from_message, stamp_of
 from relpose_ros.datasets.pose_track import FrameTree, PoseTrack
+from relpose_ros.nodes.waiting import hear, wait_until
 from tf2_msgs.msg import TFMessage
 
 # What a robot's TF sends while an image is worked on must not be lost.
@@ -21,7 +21,6 @@ TF = QoSProfile(depth=1000)
 TF_STATIC = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 # Several publishers of one frame may be so far out of order; farther back is a bag that loops.
 JUMP_NS = 1_000_000_000
-POLL_S = 0.005
 
 
 class NoTransform(Enum):
@@ -159,7 +158,7 @@ class TransformListener:
 
     def at(self, target: str, source: str, stamp_ns: int) -> np.ndarray | None:
         """Return (4, 4) target_from_source at a time [ns]; None: see `missing`."""
-        self._hear()
+        hear(self._static, self._moving)
         return self._history.at(target.lstrip('/'), source.lstrip('/'), stamp_ns)
 
     def parent(self, frame: str) -> str | None:
@@ -182,28 +181,17 @@ class TransformListener:
         :param stamp_ns: [ns].
         :param limit_s: how long to wait for what may still come [s].
         """
-        end_s = time.monotonic() + limit_s
-        while True:
-            found = self.at(target, source, stamp_ns)
-            if found is not None:
-                return found
-            missing = self.missing(target, source, stamp_ns)
+
+        def settled() -> bool:
+            if self.at(target, source, stamp_ns) is not None:
+                return True
             # What began too late, or has a gap, will not be mended by waiting.
-            hopeless = missing.reason in (NoTransform.TOO_OLD, NoTransform.GAP)
-            if hopeless or time.monotonic() > end_s:
-                return missing
-            time.sleep(POLL_S)
+            reason = self.missing(target, source, stamp_ns).reason
+            return reason in (NoTransform.TOO_OLD, NoTransform.GAP)
 
-    def _hear(self) -> None:
-        """
-        Take what has arrived and waits for the executor.
-
-        It runs one callback a round: behind a slow one for images TF would lag more and more.
-        """
-        for subscription in (self._static, self._moving):
-            with subscription.handle:
-                while taken := subscription.handle.take_message(TFMessage, False):
-                    subscription.callback(taken[0])
+        wait_until(settled, limit_s)
+        found = self.at(target, source, stamp_ns)
+        return self.missing(target, source, stamp_ns) if found is None else found
 
     def _on_tf_static(self, msg: TFMessage) -> None:
         for each in msg.transforms:

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 from rcl_interfaces.srv import GetParameters
+from relpose_ros.core.keyframe_map import KeyframeMap
 
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = """
@@ -38,11 +39,12 @@ def prefix(tmp_path: Path) -> Path:
     for folder in ('config', 'launch'):
         shutil.copytree(REPOSITORY / folder, share / 'relpose_ros' / folder)
     lib.mkdir(parents=True)
-    executable = lib / 'relocalizer_node'
-    executable.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -m relpose_ros.nodes.relocalizer_node "$@"\n'
-    )
-    executable.chmod(0o755)
+    for name in ('relocalizer_node', 'mapper_node'):
+        executable = lib / name
+        executable.write_text(
+            f'#!/bin/sh\nexec {sys.executable} -m relpose_ros.nodes.{name} "$@"\n'
+        )
+        executable.chmod(0o755)
     return prefix
 
 
@@ -90,3 +92,17 @@ def test_navigation(rig, prefix: Path, wall_map: Path):
         request = GetParameters.Request(names=['tf_mode', 'pose_frame', 'base_frame'])
         values = rig.call(GetParameters, 'get_parameters', request).values
         assert [each.string_value for each in values] == ['odom', 'base', 'base_link']
+
+
+def test_map(rig, prefix: Path, tmp_path: Path):
+    """Map file, frame, topics and namespace reach the node; Ctrl-C ends it."""
+    path = tmp_path / 'new.relmap'
+    arguments = (f'map:={path}', 'image:=/cam/image', 'camera_info:=/cam/info')
+    more = ('depth:=/cam/depth', 'map_frame:=hall', 'namespace:=robot', 'device:=cpu')
+    with launched(prefix, 'map.launch.py', *arguments, *more):
+        for topic in ('/cam/image', '/cam/info', '/cam/image/compressed', '/cam/depth'):
+            rig.until(lambda topic=topic: rig.node.count_subscribers(topic))
+        services = {'/robot/mapper/add_keyframe', '/robot/mapper/save'}
+        rig.until(lambda: services <= {n for n, _ in rig.node.get_service_names_and_types()})
+    with KeyframeMap.open(path) as keyframe_map:
+        assert keyframe_map.map_frame == 'hall'

@@ -1,18 +1,23 @@
-"""Parameters, their defaults in code, their descriptions and config/relocalize.yaml are one."""
+"""Parameters, their defaults in code, their descriptions and config/*.yaml are one."""
 
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from pathlib import Path
 
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
+from relpose_ros.nodes import mapper_node, relocalizer_node
 from relpose_ros.nodes.image_player import PlayerConfig
 from relpose_ros.nodes.parameters import declare, descriptions, NodeConfig, read, refusal
 from relpose_ros.nodes.pose_recorder import RecorderConfig
-from relpose_ros.nodes.relocalizer_node import CONFIGS
 import yaml
 
-CONFIG = Path(__file__).parents[2] / 'config' / 'relocalize.yaml'
+CONFIG = Path(__file__).parents[2] / 'config'
+CONFIGS = {
+    'relocalize.yaml': relocalizer_node.CONFIGS,
+    'mapper.yaml': mapper_node.CONFIGS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,18 @@ def node(ros):
     node.destroy_node()
 
 
-def test_yaml_has_all_defaults():
+@pytest.mark.parametrize('name', CONFIGS)
+def test_yaml_has_all_defaults(name: str):
     """ROS ignores unknown names silently, so the file must not have any."""
-    written = yaml.safe_load(CONFIG.read_text())['/**']['ros__parameters']
-    defaults = {each.name: each.default for config in CONFIGS for each in fields(config)}
+    written = yaml.safe_load((CONFIG / name).read_text())['/**']['ros__parameters']
+    defaults = {each.name: each.default for config in CONFIGS[name] for each in fields(config)}
     assert written == defaults
     assert {name: type(value) for name, value in written.items()} == {
         name: type(value) for name, value in defaults.items()
     }
 
 
-@pytest.mark.parametrize('config', [*CONFIGS, PlayerConfig, RecorderConfig])
+@pytest.mark.parametrize('config', [*chain(*CONFIGS.values()), PlayerConfig, RecorderConfig])
 def test_every_field_is_described(config: type):
     """`ros2 param describe` has a sentence for each."""
     assert all(descriptions(config)[each.name] for each in fields(config))
