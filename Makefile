@@ -6,7 +6,7 @@ DATA ?=
 OUT ?= out/demo
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv
 
-.PHONY: demo figures bench test lint clean
+.PHONY: demo figures bench reference test lint clean
 demo: .venv/ready
 	$(BIN)/python -m relpose_ros demo --out $(OUT) $(if $(DATA),--data $(DATA))
 
@@ -16,6 +16,9 @@ figures: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python benchmarks/bench.py --out out/bench/bench.json
+
+reference: .venv/ready
+	$(BIN)/python docs/reference.py
 
 test: .venv/ready
 	$(BIN)/python -m pytest -q test

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-CODE = [REPOSITORY / name for name in ('relpose_ros', 'test', 'launch', 'setup.py')]
+CODE = [REPOSITORY / name for name in ('relpose_ros', 'test', 'launch', 'docs', 'setup.py')]
 XML = [
     REPOSITORY / 'package.xml',
     *sorted((REPOSITORY / 'config').rglob('*.xml')),
