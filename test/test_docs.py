@@ -6,6 +6,7 @@ import re
 
 import pytest
 from relpose_ros.__main__ import COMMANDS
+from relpose_ros.core.map_file import SCHEMA, SCHEMA_VERSION
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = [REPOSITORY / 'README.md', *sorted((REPOSITORY / 'docs').glob('*.md'))]
@@ -61,3 +62,10 @@ def test_launch_arguments(page: Path):
         source = (REPOSITORY / 'launch' / call[1]).read_text()
         for name in re.findall(r'(\w+):=', call[2]):
             assert f"'{name}': (" in source, line
+
+
+def test_schema_of_maps():
+    """The guide shows the map file's schema and version as they are."""
+    guide = (REPOSITORY / 'docs' / 'mapping.md').read_text()
+    assert f'```sql{SCHEMA}```' in guide
+    assert f'schema version {SCHEMA_VERSION}:' in guide
