@@ -10,6 +10,7 @@ the last two.
 from dataclasses import dataclass, replace
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from relpose_ros.core.confidence import worst_sigma_m
 from relpose_ros.core.engine import DeviceError
 from relpose_ros.core.keyframe_map import MapError
 from relpose_ros.core.relocalizer import Candidate, Localization, Rejection, stopwatch
@@ -132,6 +133,9 @@ def report_of(result: Localization | Rejection, stamp_ns: int) -> Report:
     values['keyframe_id'] = str(result.keyframe_id)
     values['agreeing'] = ', '.join(map(str, result.agreeing_ids))
     values['inliers'] = str(len(result.matches.pixels_query))
+    values['sigma_m'] = f'{worst_sigma_m(result.covariance):.3f}'
+    if result.wrong_chance is not None:
+        values['wrong_chance'] = f'{result.wrong_chance:.4f}'
     detail = f'{values["inliers"]} consistent matches with keyframe {result.keyframe_id}'
     return Report(DiagnosticStatus.OK, ACCEPTED, detail, values)
 
