@@ -4,7 +4,7 @@ from typing import Any
 
 from relpose_ros.core.confidence import worst_sigma_m
 from relpose_ros.core.geometry import quaternion_xyzw
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.localization import Localization, Rejection
 
 
 def described(result: Localization | Rejection, map_frame: str) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.prior import Prior
-from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer, RelocalizerConfig
+from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.core.turn import turn_deg
 
 

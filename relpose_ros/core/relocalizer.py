@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
 from relpose_ros.core.confidence import calibrated, evidence, worst_sigma_m
-from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, Reason, RelativePose
+from relpose_ros.core.estimator import Estimator, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fusion import fuse, FusedPose, KeyframeEstimate
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.core.prior import Prior
 from relpose_ros.core.vlad import DenseVlad
 
@@ -48,67 +49,6 @@ class RelocalizerConfig:
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
     max_wrong_chance: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
     cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """
-    A keyframe that looks like the image.
-
-    :param similarity: dot product of the global descriptors, at most 1.
-    """
-
-    keyframe_id: int
-    similarity: float
-
-
-@dataclass(frozen=True, slots=True)
-class Localization:
-    """
-    A pose in the map.
-
-    :param map_from_query: (4, 4), camera optical frame to map [m].
-    :param covariance: (6, 6) of x y z [m] and of small rotations about x y z [rad], along the
-        map's axes, as geometry_msgs/PoseWithCovariance has it.
-    :param keyframe_id: of the keyframes that agree on it, the one with most support.
-    :param keyframe_from_query: (4, 4), the same pose as that keyframe sees it [m].
-    :param matches: consistent matches with that keyframe.
-    :param agreeing_ids: all keyframes that agree on it, best supported first.
-    :param agreement: their share of the support of all that were matched, in (0, 1].
-    :param evidence: what speaks for it, as confidence.evidence returns it.
-    :param wrong_chance: chance that it is wrong by 50 cm or 10 degrees, as calibrated; None of an
-        estimator that is not calibrated.
-    :param candidates: what retrieval found, most similar first.
-    :param latency_s: duration of each stage [s].
-    """
-
-    map_from_query: np.ndarray
-    covariance: np.ndarray
-    keyframe_id: int
-    keyframe_from_query: np.ndarray
-    matches: Matches
-    agreeing_ids: tuple[int, ...]
-    agreement: float
-    evidence: tuple[float, ...]
-    wrong_chance: float | None
-    candidates: tuple[Candidate, ...]
-    latency_s: dict[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """
-    No pose, and why.
-
-    :param detail: figures for a person.
-    :param candidates: what retrieval found, most similar first.
-    :param latency_s: duration of each stage [s].
-    """
-
-    reason: Reason
-    detail: str
-    candidates: tuple[Candidate, ...]
-    latency_s: dict[str, float]
 
 
 class Relocalizer:

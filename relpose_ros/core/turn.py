@@ -2,7 +2,8 @@
 
 import numpy as np
 from relpose_ros.core.camera import Camera, rectified
-from relpose_ros.core.relocalizer import Localization, Relocalizer
+from relpose_ros.core.localization import Localization
+from relpose_ros.core.relocalizer import Relocalizer
 
 # Turning has to make an image so much more similar before it is worth trying.
 MORE_SIMILAR = 1.1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from relpose_ros.core.calibration import Calibration, WRONG_DEG, WRONG_M
 from relpose_ros.core.geometry import position_error_m, rotation_error_rad
-from relpose_ros.core.relocalizer import Localization
+from relpose_ros.core.localization import Localization
 from relpose_ros.evaluation.metrics import squared_distances
 from scipy.optimize import minimize
 from scipy.special import expit

@@ -7,8 +7,9 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, RelativePose
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer
+from relpose_ros.core.relocalizer import Relocalizer
 from relpose_ros.evaluation.covisibility import shared_view
 from relpose_ros.evaluation.match_picture import MatchPicture
 from relpose_ros.evaluation.metrics import Outcome

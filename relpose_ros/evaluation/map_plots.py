@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import Normalize
 from matplotlib.patches import Ellipse
 import numpy as np
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.evaluation.metrics import Outcome
 from relpose_ros.evaluation.plots import ESTIMATED, GRID, KEYFRAME, REJECTED, TRUE
 

@@ -10,7 +10,7 @@ import cv2
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.evaluation import page, plots
 from relpose_ros.evaluation.map_plots import plot_map, plot_result
 from relpose_ros.evaluation.match_picture import draw_matches, MatchPicture

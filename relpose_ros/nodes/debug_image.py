@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 from relpose_ros.core.keyframe_map import Keyframe
-from relpose_ros.core.relocalizer import Localization, Rejection, worst_sigma_m
+from relpose_ros.core.localization import Localization, Rejection
+from relpose_ros.core.relocalizer import worst_sigma_m
 from relpose_ros.evaluation.match_picture import draw_matches, MatchPicture
 
 # Sizes at which the text can still be read where the picture is shown a third as wide.

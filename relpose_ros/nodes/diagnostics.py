@@ -13,7 +13,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from relpose_ros.core.confidence import worst_sigma_m
 from relpose_ros.core.engine import DeviceError
 from relpose_ros.core.keyframe_map import MapError
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection, stopwatch
+from relpose_ros.core.localization import Candidate, Localization, Rejection
+from relpose_ros.core.relocalizer import stopwatch
 
 STALL_S = 3.0
 ACCEPTED = 'accepted'

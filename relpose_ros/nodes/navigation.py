@@ -6,8 +6,8 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 import numpy as np
 from rclpy.node import Node
 from relpose_ros.core.estimator import Reason
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.map_to_odom import MapToOdom, MapToOdomConfig, Verdict
-from relpose_ros.core.relocalizer import Localization, Rejection
 from relpose_ros.core.uncertain_pose import UncertainPose
 from relpose_ros.nodes.conversions import pose_with_covariance
 from relpose_ros.nodes.map_to_odom_broadcaster import MapToOdomBroadcaster

@@ -6,7 +6,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from geometry_msgs.msg import PoseStamped, PoseWithCovarianceStamped, TransformStamped
 from rclpy.node import Node
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Localization
+from relpose_ros.core.localization import Localization
 from relpose_ros.core.uncertain_pose import UncertainPose
 from relpose_ros.nodes.conversions import (
     pose_stamped,

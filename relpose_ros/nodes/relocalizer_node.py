@@ -10,8 +10,9 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.engine import DeviceError, Engine
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.map_to_odom import MapToOdomConfig
-from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
+from relpose_ros.core.relocalizer import RelocalizerConfig
 from relpose_ros.nodes.camera_input import CameraInput
 from relpose_ros.nodes.conversions import stamp_ns
 from relpose_ros.nodes.diagnostics import (

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.task import Future
 from rclpy.timer import Timer
 from relpose_ros.core.description import described
-from relpose_ros.core.relocalizer import Localization
+from relpose_ros.core.localization import Localization
 from relpose_ros.nodes.conversions import NS_PER_S
 from std_srvs.srv import Trigger
 

@@ -9,7 +9,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from relpose_ros.core.camera import Camera, rectified
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.nodes.conversions import header, image_message, pose_stamped, stamp_ns
 from relpose_ros.nodes.debug_image import debug_image
 from relpose_ros.nodes.visualization import MapFrusta

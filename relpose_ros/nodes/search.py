@@ -7,7 +7,7 @@ import numpy as np
 from rclpy.node import Node
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.engine import Engine
-from relpose_ros.core.relocalizer import Localization, Rejection
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.nodes.parameters import NodeConfig
 from relpose_ros.nodes.prior_input import PriorInput
 from relpose_ros.nodes.turn_check import TurnCheck

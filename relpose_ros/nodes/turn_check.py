@@ -7,7 +7,7 @@ import time
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.engine import Engine
-from relpose_ros.core.relocalizer import Rejection
+from relpose_ros.core.localization import Rejection
 
 PERIOD_S = 10.0
 TURNS = {90: '90 degrees counter-clockwise', 180: '180 degrees', 270: '90 degrees clockwise'}

@@ -7,7 +7,7 @@ from geometry_msgs.msg import Point
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+from relpose_ros.core.localization import Candidate, Localization, Rejection
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 

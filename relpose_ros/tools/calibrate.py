@@ -23,8 +23,9 @@ from typing import TypeVar
 
 import numpy as np
 from relpose_ros.core.keyframe_selection import select_keyframes, SelectionConfig
+from relpose_ros.core.localization import Localization
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.core.relocalizer import Localization, Relocalizer, RelocalizerConfig
+from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.datasets.layouts import open_images
 from relpose_ros.evaluation.calibration import Answer, fitted, judged
 from relpose_ros.evaluation.localization import WithoutDepth

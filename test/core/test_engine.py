@@ -9,7 +9,8 @@ import pytest
 from relpose_ros.core.engine import DeviceError, Engine, open_map
 from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap, MapError
-from relpose_ros.core.relocalizer import Localization, Rejection, RelocalizerConfig
+from relpose_ros.core.localization import Localization, Rejection
+from relpose_ros.core.relocalizer import RelocalizerConfig
 
 GEOMETRIC = partial(load_estimator, 'geometric', '')
 # A device that torch knows and that cannot compute: it fails at work, like a GPU that is lost.

@@ -5,8 +5,9 @@ import pytest
 from relpose_ros.core.estimator import Reason
 from relpose_ros.core.geometric_pose import GeometricEstimator
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.localization import Localization
 from relpose_ros.core.prior import Prior
-from relpose_ros.core.relocalizer import Localization, Relocalizer
+from relpose_ros.core.relocalizer import Relocalizer
 
 
 @pytest.fixture(scope='module')

@@ -13,8 +13,9 @@ from relpose_ros.core.fusion import KEYFRAME_SIGMA_M, KEYFRAME_SIGMA_RAD
 from relpose_ros.core.geometric_pose import GeometricEstimator
 from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_rad
 from relpose_ros.core.keyframe_map import KeyframeMap, MapError
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.network_pose import NetworkEstimator, untrained_network
-from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer, RelocalizerConfig
+from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.core.vlad import DenseVlad
 
 STAGES = ['prepare', 'describe', 'search', 'features', 'match', 'fuse']

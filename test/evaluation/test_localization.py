@@ -5,8 +5,9 @@ import pytest
 from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.geometry import inverse, transform_points
 from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.core.relocalizer import Localization, Rejection, Relocalizer
+from relpose_ros.core.relocalizer import Relocalizer
 from relpose_ros.evaluation.localization import (
     evaluate,
     first_shared_view,

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from relpose_ros.core.estimator import Matches, Reason
 from relpose_ros.core.geometry import transform
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.evaluation import plots
 from relpose_ros.evaluation.map_plots import plane_from_above, plot_map, plot_result
 from relpose_ros.evaluation.match_picture import draw_matches, GAP_PX, MatchPicture

@@ -5,7 +5,7 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Matches, Reason
 from relpose_ros.core.keyframe_map import Keyframe
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.evaluation.match_picture import GAP_PX
 from relpose_ros.nodes.debug_image import BAD, BAR_PX, debug_image, GOOD, HEIGHT_PX
 

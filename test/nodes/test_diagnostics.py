@@ -3,7 +3,7 @@
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 from relpose_ros.core.estimator import Reason
-from relpose_ros.core.relocalizer import Candidate, Rejection
+from relpose_ros.core.localization import Candidate, Rejection
 from relpose_ros.nodes.conversions import NS_PER_S, stamp_ns
 from relpose_ros.nodes.diagnostics import (
     ACCEPTED,

@@ -5,7 +5,7 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Matches, Reason
 from relpose_ros.core.geometry import transform
-from relpose_ros.core.relocalizer import Candidate, Localization, Rejection
+from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.nodes.visualization import (
     frustum_depth_m,
     FRUSTUM_DEPTHS_M,
