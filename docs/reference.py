@@ -8,9 +8,11 @@ from dataclasses import Field, fields
 from pathlib import Path
 import re
 
+from relpose_ros.core.keyframe_selection import SelectionConfig
 from relpose_ros.core.map_to_odom import MapToOdomConfig
 from relpose_ros.core.relocalizer import RelocalizerConfig
 from relpose_ros.nodes.image_player import PlayerConfig
+from relpose_ros.nodes.mapper_config import MapperConfig
 from relpose_ros.nodes.navigation import NavigationConfig
 from relpose_ros.nodes.parameters import descriptions, NodeConfig
 from relpose_ros.nodes.pose_recorder import RecorderConfig
@@ -22,6 +24,8 @@ CONFIGS = {
     RelocalizerConfig: 'at once',
     NavigationConfig: 'on configure',
     MapToOdomConfig: 'on configure',
+    MapperConfig: 'at the start',
+    SelectionConfig: 'at the start',
     PlayerConfig: 'at the start',
     RecorderConfig: 'at the start',
 }

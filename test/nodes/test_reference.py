@@ -18,6 +18,7 @@ COMMON_TYPES = ('rcl_interfaces/', 'lifecycle_msgs/', 'type_description_interfac
 COMMON_PARAMETERS = {'use_sim_time', 'start_type_description_service'}
 NAMES = {
     'relocalizer_node': 'relocalizer',
+    'mapper_node': 'mapper',
     'image_player': 'image_player',
     'pose_recorder': 'pose_recorder',
 }
@@ -42,6 +43,7 @@ def arguments(tmp_path: Path, wall_map: Path, photograph) -> dict[str, tuple[str
     navigation = ('-p', 'tf_mode:=odom', '-p', 'publish_initialpose:=true')
     return {
         'relocalizer_node': ('-p', f'map_path:={wall_map}', *navigation),
+        'mapper_node': ('-p', f'map_path:={tmp_path / "new.relmap"}', '-p', 'depth:=true'),
         'image_player': ('-p', f'data:={images}', '-p', lens),
         'pose_recorder': ('-p', f'output:={tmp_path / "poses.jsonl"}'),
     }
