@@ -163,7 +163,7 @@ class TransformListener:
 
     def parent(self, frame: str) -> str | None:
         """Return the frame that a frame hangs on; None if it hangs on none."""
-        self._hear()
+        hear(self._static, self._moving)
         return self._history.parent(frame.lstrip('/'))
 
     def missing(self, target: str, source: str, stamp_ns: int) -> MissingTransform | None:
