@@ -1,6 +1,6 @@
 """Fits how sure an estimator's answers are to answers whose truth is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import degrees, inf
 from typing import NamedTuple
 
@@ -15,8 +15,8 @@ from scipy.stats import chi2
 
 # The ellipsoid that shall hold its share of the truths: what a filter's gate looks at.
 LEVEL = 0.95
-# Fewer say nothing about one answer in twenty.
-MIN_RIGHT = 40
+# Of a recording: fewer say nothing about one answer in twenty.
+MIN_RIGHT = 20
 # Prior on the slopes, in answers: where nothing wrong was seen they stay finite.
 RIDGE = 1.0
 
@@ -50,27 +50,33 @@ def judged(result: Localization, map_from_query: np.ndarray | None) -> Answer:
     return Answer(result.evidence, off_m >= WRONG_M or off_deg >= WRONG_DEG, distances)
 
 
-def fitted(answers: Sequence[Answer], weights: str | None) -> Calibration:
+def fitted(recordings: Mapping[str, Sequence[Answer]], weights: str | None) -> Calibration:
     """
     Calibrate an estimator.
 
-    Scales make the ellipsoids of LEVEL hold their share of the right answers; the chance of being
-    wrong is a logistic regression with a ridge prior.
+    Scales make the ellipsoids of LEVEL hold their share of the right answers in every recording,
+    also in the one that errs most: poses that were found by matches err as matches do, and hide
+    it. The chance of being wrong is a logistic regression with a ridge prior.
 
-    :param answers: right and wrong ones, of images in and out of their maps.
+    :param recordings: by name, right and wrong answers of images in and out of its maps.
     :param weights: of the estimator.
     :raises ValueError: if there are too few right answers, or no wrong one to learn from.
     """
-    right = [each.distances for each in answers if not each.wrong]
+    scales = np.max([_scales(name, answers) for name, answers in recordings.items()], axis=0)
+    answers = [each for of_recording in recordings.values() for each in of_recording]
     wrong = np.array([each.wrong for each in answers], np.float64)
-    if len(right) < MIN_RIGHT or not wrong.any():
-        raise ValueError(
-            f'{len(right)} right and {len(answers) - len(right)} wrong answers: at least '
-            f'{MIN_RIGHT} right ones and a wrong one are needed; give more recordings'
-        )
-    scales = np.sqrt(np.quantile(right, LEVEL, axis=0) / chi2.ppf(LEVEL, 3))
+    if not wrong.any():
+        raise ValueError('no wrong answer to learn from: give more recordings')
     intercept, slopes = _logistic(np.array([each.evidence for each in answers]), wrong)
     return Calibration(weights, *map(float, scales), slopes, intercept)
+
+
+def _scales(name: str, answers: Sequence[Answer]) -> np.ndarray:
+    """Return the scales (2,) of positions and rotations that one recording asks for."""
+    right = [each.distances for each in answers if not each.wrong]
+    if len(right) < MIN_RIGHT:
+        raise ValueError(f'{name}: {len(right)} right answers, {MIN_RIGHT} are needed: ask more')
+    return np.sqrt(np.quantile(right, LEVEL, axis=0) / chi2.ppf(LEVEL, 3))
 
 
 def _logistic(found: np.ndarray, wrong: np.ndarray) -> tuple[float, tuple[float, ...]]:

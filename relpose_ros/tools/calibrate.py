@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ValueError('data: one recording has no images of another place: give several')
     entries = json.loads(arguments.out.read_text()) if arguments.out.exists() else {}
     recordings = {folder.name: open_images(folder) for folder in arguments.data}
-    answers: list[Answer] = []
+    answers: dict[str, list[Answer]] = {name: [] for name in recordings}
     for name, images in recordings.items():
         foreign = [each for other, each in recordings.items() if other != name]
         each_count = -(-arguments.queries // len(foreign))
@@ -81,13 +81,15 @@ def run(arguments: argparse.Namespace) -> None:
             with opened_map(keyframes, device) as keyframe_map:
                 for seeing in (estimator, WithoutDepth(estimator)):
                     relocalizer = Relocalizer(keyframe_map, seeing, CREDULOUS, device)
-                    answers += _answers(relocalizer, counted(queries, title), strangers)
+                    found = _answers(relocalizer, counted(queries, title), strangers)
+                    answers[name] += found
     calibration = fitted(answers, estimator.weights)
-    wrong = sum(each.wrong for each in answers)
-    print(f'{len(answers)} answers, {wrong} of them wrong: {calibration}')
+    given = [each for of_recording in answers.values() for each in of_recording]
+    wrong = sum(each.wrong for each in given)
+    print(f'{len(given)} answers, {wrong} of them wrong: {calibration}')
     entries[estimator.name] = asdict(calibration) | {
         'recordings': list(recordings),
-        'answers': len(answers),
+        'answers': len(given),
         'wrong': wrong,
     }
     arguments.out.write_text(json.dumps(entries, indent=2) + '\n')

@@ -1,5 +1,7 @@
 """Calibration finds what answers were made with; risk and coverage count as defined."""
 
+from math import inf
+
 import numpy as np
 import pytest
 from relpose_ros.evaluation.calibration import Answer, fitted
@@ -7,6 +9,7 @@ from relpose_ros.evaluation.metrics import coverage, Outcome, summary
 from relpose_ros.evaluation.risk import risk_coverage
 from scipy.spatial.transform import Rotation
 from scipy.special import expit
+from scipy.stats import chi2
 
 
 def outcome(off_m: float = 0.0, sigma_m: float = 0.01, chance: float | None = None) -> Outcome:
@@ -73,7 +76,7 @@ def test_fit_finds_scales_and_slope():
         Answer(tuple(e), bool(w), tuple(d))
         for e, w, d in zip(found, wrong, distances, strict=True)
     ]
-    fit = fitted(answers, 'abc')
+    fit = fitted({'office': answers}, 'abc')
     assert fit.weights == 'abc'
     assert (fit.position_scale, fit.rotation_scale) == pytest.approx((2, 3), rel=0.1)
     assert fit.slopes == pytest.approx((2, 0, 0, 0), abs=0.2)
@@ -83,9 +86,19 @@ def test_fit_finds_scales_and_slope():
 def test_fit_needs_both_kinds():
     """Without right answers, or without wrong ones, nothing can be learned."""
     right = Answer((3.0, 0.0, 1.0, -4.0), False, (3.0, 3.0))
-    for answers in ([right] * 100, [right] * 5 + [right._replace(wrong=True)] * 100, []):
-        with pytest.raises(ValueError, match='give more recordings'):
-            fitted(answers, None)
+    with pytest.raises(ValueError, match='no wrong answer'):
+        fitted({'office': [right] * 100}, None)
+    for answers in ([right] * 5 + [right._replace(wrong=True)] * 100, []):
+        with pytest.raises(ValueError, match='hall: . right answers, 20 are needed'):
+            fitted({'office': [right] * 100, 'hall': answers}, None)
+
+
+def test_scales_hold_in_every_recording():
+    """A recording whose poses hide its errors does not speak for the others."""
+    wrong = Answer((0.0, 0.0, 0.0, 0.0), True, (inf, inf))
+    small, large = (Answer((3.0, 0.0, 0.0, -4.0), False, (d, d)) for d in (1.0, 100.0))
+    fit = fitted({'office': [large] * 30, 'hall': [small] * 300 + [wrong]}, None)
+    assert fit.position_scale == pytest.approx((100 / chi2.ppf(0.95, 3)) ** 0.5)
 
 
 def test_risk_against_coverage():
