@@ -29,6 +29,8 @@ class Calibration:
     :param rotation_scale: the same of rotations.
     :param slopes: of the logistic regression of being wrong on confidence.evidence.
     :param intercept: its constant.
+    :param operating_points: shares of wrong poses among those believed, ascending, each with the
+        chance of being wrong up to which a pose is to be believed for it.
     """
 
     weights: str | None
@@ -36,6 +38,7 @@ class Calibration:
     rotation_scale: float
     slopes: tuple[float, ...]
     intercept: float
+    operating_points: tuple[tuple[float, float], ...]
 
     def scaled(self, covariance: np.ndarray) -> np.ndarray:
         """Return a covariance (6, 6) as large as the errors that were seen."""
@@ -49,6 +52,10 @@ class Calibration:
         :param found: as confidence.evidence returns it.
         """
         return float(expit(self.intercept + np.dot(self.slopes, found)))
+
+    def largest_chance(self, wrong_share: float) -> float:
+        """Return up to which chance a pose is believed, for a share of wrong ones."""
+        return float(np.interp(wrong_share, *zip(*self.operating_points, strict=True)))
 
 
 def read_calibration(
@@ -77,6 +84,7 @@ def read_calibration(
             float(entry['rotation_scale']),
             tuple(map(float, entry['slopes'])),
             float(entry['intercept']),
+            tuple((float(share), float(chance)) for share, chance in entry['operating_points']),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f'{path}: is no calibration: {error}') from error

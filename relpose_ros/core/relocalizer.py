@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import numpy as np
+from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera, checked_rgb, rectified
 from relpose_ros.core.confidence import calibrated, evidence, worst_sigma_m
 from relpose_ros.core.estimator import Estimator, NoRelativePose, Reason, RelativePose
@@ -36,8 +37,8 @@ class RelocalizerConfig:
     :param enough_sigma_m: no more keyframes are matched once the position's standard deviation
         along its worst axis is no larger than this [m].
     :param max_sigma_m: a pose with a larger one is rejected [m].
-    :param max_wrong_chance: a pose that is wrong by 50 cm or 10 degrees with a larger chance, as
-        calibrated, is rejected: at most this share of the poses given is wrong.
+    :param max_wrong_share: at most this share of the poses given may be wrong by 50 cm or 10
+        degrees, as calibrated: the least sure are rejected.
     :param cached_keyframes: keyframes whose features are kept in memory.
     """
 
@@ -47,7 +48,7 @@ class RelocalizerConfig:
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
     enough_sigma_m: float = field(default=0.03, metadata={'range': (0.0, 1000.0)})
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
-    max_wrong_chance: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
+    max_wrong_share: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
     cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
 
 
@@ -172,7 +173,8 @@ class Relocalizer:
         found = evidence(fused, self._in_map(matched))
         covariance, wrong_chance = calibrated(fused, found, self._estimator.calibration)
         keyframe_from_query = inverse(self._map.pose(keyframe_id)) @ fused.map_from_query
-        doubts = doubt(self._config, keyframe_from_query, covariance, wrong_chance)
+        sure = covariance, wrong_chance, self._estimator.calibration
+        doubts = doubt(self._config, keyframe_from_query, *sure)
         if doubts is not None:
             reason, detail = doubts
             detail = f'{detail} from keyframe {keyframe_id}'
@@ -206,6 +208,7 @@ def doubt(
     keyframe_from_query: np.ndarray,
     covariance: np.ndarray,
     wrong_chance: float | None,
+    calibration: Calibration | None,
 ) -> tuple[Reason, str] | None:
     """
     Return why a pose is not to be believed; None if it is.
@@ -213,13 +216,14 @@ def doubt(
     :param keyframe_from_query: (4, 4), the pose as its keyframe sees it [m].
     :param covariance: (6, 6), as Localization has it.
     :param wrong_chance: as Localization has it.
+    :param calibration: of the estimator; None if nothing was measured.
     """
     distance_m, sigma_m = np.linalg.norm(keyframe_from_query[:3, 3]), worst_sigma_m(covariance)
     if distance_m > config.max_distance_m:
         return Reason.IMPLAUSIBLE_POSE, f'{distance_m:.1f} m'
     if sigma_m > config.max_sigma_m:
         return Reason.UNCERTAIN_POSE, f'known to {sigma_m:.2f} m'
-    if wrong_chance is not None and wrong_chance > config.max_wrong_chance:
+    if calibration and wrong_chance > calibration.largest_chance(config.max_wrong_share):
         return Reason.UNCERTAIN_POSE, f'wrong with a chance of {100 * wrong_chance:.1f} %'
     return None
 

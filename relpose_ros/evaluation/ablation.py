@@ -188,7 +188,7 @@ def _fused(
     # What another fusion leaves unknown refuses nothing.
     covariance, chance = calibrated(fused, evidence(fused, estimates), calibration)
     keyframe_from_query = inverse(map_from_keyframe) @ fused.map_from_query
-    if doubt(RelocalizerConfig(), keyframe_from_query, covariance, chance):
+    if doubt(RelocalizerConfig(), keyframe_from_query, covariance, chance, calibration):
         return Outcome(**about, reason=NO_POSE)
     return Outcome(
         **about,

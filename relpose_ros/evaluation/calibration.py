@@ -17,6 +17,8 @@ from scipy.stats import chi2
 LEVEL = 0.95
 # Of a recording: fewer say nothing about one answer in twenty.
 MIN_RIGHT = 20
+# Where operating points are noted; between them they are interpolated.
+WRONG_SHARES = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 # Prior on the slopes, in answers: where nothing wrong was seen they stay finite.
 RIDGE = 1.0
 
@@ -68,7 +70,17 @@ def fitted(recordings: Mapping[str, Sequence[Answer]], weights: str | None) -> C
     if not wrong.any():
         raise ValueError('no wrong answer to learn from: give more recordings')
     intercept, slopes = _logistic(np.array([each.evidence for each in answers]), wrong)
-    return Calibration(weights, *map(float, scales), slopes, intercept)
+    chances = expit(intercept + np.array([each.evidence for each in answers]) @ slopes)
+    return Calibration(weights, *map(float, scales), slopes, intercept, _operating_points(chances))
+
+
+def _operating_points(chances: np.ndarray) -> tuple[tuple[float, float], ...]:
+    """Return for some shares of wrong answers the chance (n,) up to which answers are believed."""
+    chances = np.sort(chances)
+    shares = chances.cumsum() / np.arange(1, len(chances) + 1)  # expected, among the surest
+    points = [(share, float(np.interp(share, shares, chances))) for share in WRONG_SHARES]
+    everything = float(shares[-1])
+    return ((0.0, 0.0), *(p for p in points if p[0] < everything), (everything, 1.0))
 
 
 def _scales(name: str, answers: Sequence[Answer]) -> np.ndarray:

@@ -37,7 +37,7 @@ from relpose_ros.tools.protocols import opened_map
 SPACINGS = ((0.2, 5.0), (0.6, 15.0), (1.2, 30.0))
 # Whatever speaks against a pose, it is an answer.
 CREDULOUS = RelocalizerConfig(
-    candidates=10, max_distance_m=1000.0, max_sigma_m=1000.0, max_wrong_chance=1.0
+    candidates=10, max_distance_m=1000.0, max_sigma_m=1000.0, max_wrong_share=1.0
 )
 Item = TypeVar('Item')
 

@@ -101,7 +101,7 @@ def _localize(arguments: argparse.Namespace, estimator: Estimator, device: str) 
         if arguments.answer_all:
             if estimator.calibration is None:
                 raise ValueError(f'{estimator.name}: not calibrated for these weights: calibrate')
-            config = replace(config, max_wrong_chance=1.0)
+            config = replace(config, max_wrong_share=1.0)
         relocalizer = Relocalizer(keyframe_map, estimator, config, device)
         queries = counted(split.queries, 'Queries')
         outcomes = list(evaluate(relocalizer, keyframe_map, queries))

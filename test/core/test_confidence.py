@@ -32,6 +32,7 @@ def calibration(**changes) -> Calibration:
         'rotation_scale': 3.0,
         'slopes': (-2.0, 0.0, 0.0, 0.0),
         'intercept': 4.0,
+        'operating_points': ((0.0, 0.0), (0.01, 0.05), (0.2, 1.0)),
     }
     return Calibration(**(given | changes))
 
@@ -50,6 +51,14 @@ def test_more_support_is_less_likely_wrong():
     few, many = ((log(n), 0.0, 1.0, log(0.01)) for n in (5, 500))
     assert calibration().wrong_chance(few) == pytest.approx(1 / (1 + exp(-4 + 2 * log(5))))
     assert calibration().wrong_chance(many) < 1e-3 < calibration().wrong_chance(few)
+
+
+def test_share_of_wrong_poses_says_how_far_to_believe():
+    """Between the operating points it is interpolated; behind the last all is believed."""
+    shares = (0.0, 0.005, 0.01, 0.2, 1.0)
+    assert [calibration().largest_chance(s) for s in shares] == pytest.approx(
+        [0, 0.025, 0.05, 1, 1]
+    )
 
 
 def test_evidence_counts_for_and_against():
@@ -74,6 +83,7 @@ def test_other_weights_are_not_calibrated(tmp_path):
     weights, path = tmp_path / 'mine.safetensors', tmp_path / 'calibration.json'
     assert read_calibration('network', 'abc', weights) is None
     entry = {'position_scale': 1, 'rotation_scale': 1, 'slopes': [0] * 4, 'intercept': 0}
+    entry['operating_points'] = [[0, 0], [0.2, 1]]
     for content in ({}, {'network': entry | {'weights': 'other'}}):
         path.write_text(json.dumps(content))
         assert read_calibration('network', 'abc', weights) is None

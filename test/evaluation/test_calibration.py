@@ -81,6 +81,9 @@ def test_fit_finds_scales_and_slope():
     assert (fit.position_scale, fit.rotation_scale) == pytest.approx((2, 3), rel=0.1)
     assert fit.slopes == pytest.approx((2, 0, 0, 0), abs=0.2)
     assert fit.intercept == pytest.approx(-1, abs=0.2)
+    believed = np.array([fit.wrong_chance(e) for e in found]) < fit.largest_chance(0.05)
+    assert wrong[believed].mean() == pytest.approx(0.05, abs=0.02)
+    assert believed.mean() > 0.2
 
 
 def test_fit_needs_both_kinds():
