@@ -1,4 +1,4 @@
-"""The map: posed keyframes and their descriptors in one SQLite file, searched with FAISS."""
+"""The map: posed keyframes and their descriptors in one SQLite file."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from pathlib import Path
 import sqlite3
 import time
 
-import faiss
 import numpy as np
 from relpose_ros.core.camera import Camera, checked_rgb
 from relpose_ros.core.geometry import checked_transform
+from relpose_ros.core.keyframe_index import KeyframeIndex
 from relpose_ros.core.map_file import (
     connect,
     create_file,
@@ -23,7 +23,7 @@ from relpose_ros.core.map_file import (
     MapError,
     SCHEMA_VERSION,
 )
-from relpose_ros.core.prior import Prior, REACH_M
+from relpose_ros.core.prior import Prior
 from relpose_ros.core.vocabulary import Vocabulary
 
 
@@ -59,7 +59,7 @@ class KeyframeMap:
         """Take over a connection to a file that holds the schema."""
         self.path = path
         self._connection = connection
-        self._index: tuple[np.ndarray, np.ndarray, faiss.Index] | None = None
+        self._index: KeyframeIndex | None = None
         self.manifest = dict(self._query('SELECT key, value FROM manifest'))
         self.vocabulary = self._checked_vocabulary()
 
@@ -304,27 +304,12 @@ class KeyframeMap:
         self, descriptor: np.ndarray, count: int, prior: Prior | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """
-        Find the keyframes whose descriptors have the largest dot product with one.
+        Find the keyframes that look most like a descriptor (see KeyframeIndex.nearest).
 
-        :param descriptor: (D,) unit norm, or zero.
-        :param count: how many to return; all if the map has fewer.
-        :param prior: search only keyframes that may show what a camera there sees.
-        :return: ids (n,) int64 and similarities (n,) float32, largest first.
-        :raises MapError: if the map is empty.
+        :raises MapError: if the map is empty, or its descriptors are damaged.
         """
         self.require_keyframes()
-        ids, positions_m, index = self._searchable()
-        among, selection = len(ids), None
-        if prior is not None:
-            rows = np.flatnonzero(prior.distance_m(positions_m) <= prior.radius_m + REACH_M)
-            among = len(rows)
-            selection = faiss.SearchParameters(sel=faiss.IDSelectorBatch(rows))
-        if among == 0:
-            return np.zeros(0, np.int64), np.zeros(0, np.float32)
-        similarity, row = index.search(
-            descriptor.astype(np.float32)[None], min(count, among), params=selection
-        )
-        return ids[row[0]], similarity[0]
+        return self._searchable().nearest(descriptor, count, prior)
 
     def descriptors(self) -> np.ndarray:
         """
@@ -332,26 +317,21 @@ class KeyframeMap:
 
         :return: (n, D) float32, by id.
         """
-        _, _, index = self._searchable()
-        return index.reconstruct_n(0, index.ntotal)
+        return self._searchable().descriptors()
 
-    def _searchable(self) -> tuple[np.ndarray, np.ndarray, faiss.Index]:
-        """Return ids (n,), positions (n, 3) in the map [m] and descriptors, read once."""
+    def _searchable(self) -> KeyframeIndex:
+        """Return the index, read once."""
         if self._index is None:
             rows = self._query('SELECT id, descriptor, map_from_camera FROM keyframe ORDER BY id')
-            index = faiss.IndexFlatIP(self.vocabulary.dimensions)
             size = 2 * self.vocabulary.dimensions  # bytes of float16
             damaged = [keyframe_id for keyframe_id, blob, _ in rows if len(blob) != size]
             if damaged:
                 raise MapError(f'{self.path}: is damaged: descriptor of keyframe {damaged[0]}')
-            if rows:
-                blobs = b''.join(blob for _, blob, _ in rows)
-                index.add(np.frombuffer(blobs, '<f2').reshape(len(rows), -1).astype(np.float32))
-            positions_m = [decoded_pose(pose)[:3, 3] for _, _, pose in rows]
-            self._index = (
+            descriptors = np.frombuffer(b''.join(blob for _, blob, _ in rows), '<f2')
+            self._index = KeyframeIndex(
                 np.array([row[0] for row in rows], np.int64),
-                np.array(positions_m).reshape(-1, 3),
-                index,
+                np.array([decoded_pose(pose)[:3, 3] for _, _, pose in rows]).reshape(-1, 3),
+                descriptors.reshape(len(rows), self.vocabulary.dimensions),
             )
         return self._index
 
