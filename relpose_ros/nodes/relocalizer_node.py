@@ -1,5 +1,6 @@
 """The relocalizer as a lifecycle node: convert, localize, publish."""
 
+from dataclasses import replace
 import sys
 import time
 
@@ -174,7 +175,8 @@ class RelocalizerNode(LifecycleNode):
             return report, failure(report.result, report.detail)
         self._outputs.publish_localization(result, pose, msg.header, image_stamp_ns)
         self._search.found(image_stamp_ns)
-        return report, success(result, self._engine.keyframe_map.map_frame, image_stamp_ns)
+        said = replace(result, map_from_query=pose.target_from_source, covariance=pose.covariance)
+        return report, success(said, self._engine.keyframe_map.map_frame, image_stamp_ns)
 
     def _result(self, rgb: np.ndarray, camera: Camera) -> Localization | Rejection:
         """Localize, on the CPU from now on if the device fails that was chosen for the user."""
