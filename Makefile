@@ -21,7 +21,7 @@ reference: .venv/ready
 	$(BIN)/python docs/reference.py
 
 test: .venv/ready
-	$(BIN)/python -m pytest -q test
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile test
 
 lint: .venv/ready
 	$(BIN)/python -m pytest -q test/test_lint.py
