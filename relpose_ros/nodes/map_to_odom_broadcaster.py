@@ -30,7 +30,7 @@ class MapToOdomBroadcaster:
         self.begun = False
         self._publisher = node.create_publisher(TFMessage, '/tf', 100)
         self._end = Event()
-        self._thread = Thread(target=self._run, name='map_to_odom')
+        self._thread = Thread(target=self._run, name='map_to_odom', daemon=True)
         self._thread.start()
 
     def set(self, map_from_odom: np.ndarray | None) -> None:

@@ -40,10 +40,11 @@ MAP_UNWRITABLE = 'map_unwritable'
 class MapperNode(Node):
     """Adds images of a camera whose pose is on TF to a map."""
 
+    _map: LiveMap | None = None  # also of a node that Ctrl-C ends before it is made
+
     def __init__(self) -> None:
         super().__init__('mapper')
         declare(self, *CONFIGS)
-        self._map: LiveMap | None = None
 
     def start(self) -> None:
         """Open the map and subscribe."""

@@ -13,6 +13,8 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.node import Node
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 class Done(Exception):
     """
@@ -69,6 +71,7 @@ def run(node_class: type, args: list[str] | None = None) -> int:
     :param node_class: a Node and StartableNode.
     :return: the process's exit code. Programming errors are raised.
     """
+    _interrupt_once()
     rclpy.init(args=args)
     node: Node | None = None
     try:
@@ -85,13 +88,35 @@ def run(node_class: type, args: list[str] | None = None) -> int:
         return done.exit_code
     except (KeyboardInterrupt, ExternalShutdownException):
         return 0
+    except RuntimeError:  # a signal has ended the context under what was being published
+        if rclpy.ok():
+            raise
+        return 0
     except ParameterException as error:
         get_logger(node_class.__name__).fatal(str(error))
         return 1
     finally:
-        # `ros2 launch` and the terminal both send SIGINT: the second must not end the clean-up.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        for each in SIGNALS:  # the interpreter takes the handlers away before it is gone
+            signal.signal(each, signal.SIG_IGN)
     return 0
+
+
+def _interrupt_once() -> None:
+    """
+    Have the first SIGINT or SIGTERM raise KeyboardInterrupt, and no other.
+
+    `ros2 launch` and the terminal both send SIGINT: the second must not end the clean-up. rclpy's
+    own handlers, which `init` puts before these, wake the executor and end the context.
+    """
+    came: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        came.append(number)
+        if len(came) == 1:
+            raise KeyboardInterrupt
+
+    for each in SIGNALS:
+        signal.signal(each, on_signal)

@@ -1,0 +1,68 @@
+"""Signals in every state of a node: it ends by itself, at once, and leaves nothing behind."""
+
+import os
+from pathlib import Path
+import shutil
+import signal
+import sqlite3
+import subprocess
+import time
+
+import pytest
+
+GEOMETRIC = ('-p', 'estimator:=geometric')
+CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'start_new_session': True}
+
+
+@pytest.fixture
+def path(tmp_path: Path, wall_map: Path) -> Path:
+    """Return a map of its own, which may be locked."""
+    return Path(shutil.copy(wall_map, tmp_path))
+
+
+def configuring(rig, process: subprocess.Popen, path: Path, photograph) -> None:
+    """Wait until the node opens its map, which the caller holds back."""
+    rig.until(lambda: 'relocalizer' in rig.node.get_node_names())
+
+
+def waiting(rig, process: subprocess.Popen, path: Path, photograph) -> None:
+    """Wait until the node is active and has no image."""
+    heard = len(rig.heard['/diagnostics'])
+    rig.until(lambda: len(rig.heard['/diagnostics']) > heard)
+
+
+def localizing(rig, process: subprocess.Popen, path: Path, photograph) -> None:
+    """Keep the node busy, with more images underway when the signal comes."""
+    assert rig.report_of(*rig.image(photograph(0.1)))['result'] == 'accepted'
+    for _ in range(3):
+        rig.publish(*reversed(rig.image(photograph(0.2))))
+
+
+def end(process: subprocess.Popen, kind: signal.Signals, again: bool) -> None:
+    """Send a signal; again and again until the process is gone, as impatient users do."""
+    process.send_signal(kind)
+    while again and process.poll() is None:
+        time.sleep(0.01)
+        process.send_signal(kind)
+
+
+@pytest.mark.parametrize(('kind', 'again'), [(signal.SIGINT, True), (signal.SIGTERM, False)])
+@pytest.mark.parametrize('reach', [configuring, waiting, localizing])
+def test_signals(rig, start, photograph, path, reach, kind, again):
+    """The exit code is 0, the log has no traceback, and no process is left."""
+    rig.until(lambda: 'relocalizer' not in rig.node.get_node_names())
+    lock = sqlite3.connect(path, isolation_level=None)
+    if reach is configuring:
+        lock.execute('BEGIN EXCLUSIVE')
+    process = start('relocalizer_node', '-p', f'map_path:={path}', *GEOMETRIC, **CAPTURE)
+    reach(rig, process, path, photograph)
+    if reach is configuring:
+        process.send_signal(kind)
+        lock.rollback()
+    end(process, kind, again)
+    output, _ = process.communicate(timeout=100)
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output, output
+    assert 'Error' not in output, output
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
