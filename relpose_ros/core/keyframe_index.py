@@ -20,6 +20,11 @@ class KeyframeIndex:
         self._index = faiss.IndexFlatIP(descriptors.shape[1])
         self._index.add(descriptors.astype(np.float32))
 
+    @property
+    def positions_m(self) -> dict[int, np.ndarray]:
+        """Return (3,) in the map frame by keyframe id [m]."""
+        return dict(zip(self._ids.tolist(), self._positions_m, strict=True))
+
     def nearest(
         self, descriptor: np.ndarray, count: int, prior: Prior | None
     ) -> tuple[np.ndarray, np.ndarray]:

@@ -60,6 +60,7 @@ class KeyframeMap:
         self.path = path
         self._connection = connection
         self._index: KeyframeIndex | None = None
+        self._checked_version: int | None = None
         self.manifest = dict(self._query('SELECT key, value FROM manifest'))
         self.vocabulary = self._checked_vocabulary()
 
@@ -354,7 +355,29 @@ class KeyframeMap:
             )
         return vocabulary
 
+    def _require_unchanged(self) -> None:
+        """Refuse a file over which another map has been copied since its index was read."""
+        if self._index is None:
+            return
+        version = self._query('PRAGMA data_version')[0][0]
+        if version == self._checked_version:
+            return
+        known = self._index.positions_m
+        frame = self._query("SELECT value FROM manifest WHERE key = 'map_frame'")
+        poses = self._query('SELECT id, map_from_camera FROM keyframe')
+        if frame != [(self.map_frame,)] or any(
+            not np.array_equal(decoded_pose(pose)[:3, 3], known[keyframe_id])
+            for keyframe_id, pose in poses
+            if keyframe_id in known
+        ):
+            raise MapError(
+                f'{self.path}: another map has been copied over it while it was open; set '
+                'map_path again to use that'
+            )
+        self._checked_version = version
+
     def _existing(self, columns: str, keyframe_id: int) -> tuple:
+        self._require_unchanged()
         rows = self._query(f'SELECT {columns} FROM keyframe WHERE id = ?', (int(keyframe_id),))
         if not rows:
             raise MapError(f'{self.path}: has no keyframe {keyframe_id}')

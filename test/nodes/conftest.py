@@ -1,10 +1,12 @@
 """A relocalizer in a process of its own, and the camera and listeners around it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 import math
 import os
 from pathlib import Path as FilePath
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +81,7 @@ class Rig:
             self.node.create_subscription(message_class, topic, self.heard[topic].append, qos)
         self._stamp_ns = time.time_ns()
         self._matched: set[type] = set()
+        self._accepted: set[int] = set()
 
     def next_stamp_ns(self) -> int:
         """Return a stamp that no image had."""
@@ -161,19 +164,62 @@ class Rig:
         statuses = [status for msg in self.heard['/diagnostics'] for status in msg.status]
         return [each.message for each in statuses if each.name.startswith(node_name)]
 
-    def report_of(self, msg: Any, info: CameraInfo) -> dict[str, str]:
+    def report_of(self, msg: Any, info: CameraInfo | None) -> dict[str, str]:
         """
-        Send an image and return what the relocalizer says of it.
+        Send an image, after a camera info, and return what the relocalizer says of it.
 
         A best-effort listener that does not know its publisher yet hears nothing, and nobody can
         tell; a camera would go on sending, so this does.
         """
         stamp = str(stamp_ns(msg.header.stamp))
+        messages = (msg,) if info is None else (info, msg)
         matching = self.until(
             lambda: [each for each in self.reports() if each.get('image_stamp') == stamp],
-            again=lambda: self.send(info, msg),
+            again=lambda: self.send(*messages),
         )
         return matching[0]
+
+    def forget(self) -> None:
+        """Begin to listen to diagnostics anew; which images were accepted stays known."""
+        self._note_accepted()
+        self.heard['/diagnostics'].clear()
+
+    def restart(self, message_class: type) -> None:
+        """Take a publisher of the camera down and put another in its place."""
+        before = self.publishers.pop(message_class)
+        self.node.destroy_publisher(before)
+        self.publishers[message_class] = self.node.create_publisher(message_class, before.topic, 5)
+        self._matched.discard(message_class)
+
+    def expect_poses_again(self, msg: Any, info: CameraInfo) -> PoseWithCovarianceStamped:
+        """Check that an image is localized, and of those before only what was reported so."""
+        report, stamp = self.report_of(msg, info), stamp_ns(msg.header.stamp)
+        assert report['result'] == 'accepted', report
+        self.until(lambda: all(stamp in stamps for stamps in self.published_stamps()))
+        self._note_accepted()
+        assert set().union(*self.published_stamps()) <= self._accepted
+        poses = self.heard['/relocalizer/pose']
+        return next(each for each in poses if each.header.stamp == msg.header.stamp)
+
+    def published_stamps(self) -> list[list[int]]:
+        """Return the stamps of poses, of relative poses and of the camera on TF."""
+        transforms = [each for msg in self.heard['/tf'] for each in msg.transforms]
+        own = [each for each in transforms if each.child_frame_id.endswith('_relocalized')]
+        return [
+            self.stamps('/relocalizer/pose'),
+            self.stamps('/relocalizer/relative_pose'),
+            [stamp_ns(each.header.stamp) for each in own],
+        ]
+
+    @staticmethod
+    def resident_kb(process: subprocess.Popen) -> int:
+        """Return the memory that a process has in RAM [kB]."""
+        lines = FilePath(f'/proc/{process.pid}/status').read_text().splitlines()
+        return next(int(each.split()[1]) for each in lines if each.startswith('VmRSS'))
+
+    def _note_accepted(self) -> None:
+        accepted = [each for each in self.reports() if each['result'] == 'accepted']
+        self._accepted |= {int(each['image_stamp']) for each in accepted}
 
     def image(self, view: Any) -> tuple[Image, CameraInfo]:
         """Return a picture of the wall as a camera publishes it."""
@@ -214,11 +260,30 @@ def rig(ros: None) -> Iterator[Rig]:
     node.destroy_node()
 
 
-@pytest.fixture(scope='module')
-def relocalizer(wall_map: FilePath) -> Iterator[subprocess.Popen]:
-    """Run a relocalizer on the wall for the tests of a module; it must survive them all."""
-    process = started('relocalizer_node', '-p', f'map_path:={wall_map}', *GEOMETRIC)
+@contextmanager
+def surviving(map_path: FilePath, *parameters: str) -> Iterator[subprocess.Popen]:
+    """Run a relocalizer, which must survive and end as it should."""
+    process = started('relocalizer_node', '-p', f'map_path:={map_path}', *GEOMETRIC, *parameters)
     yield process
     survived = process.poll() is None
     assert interrupted(process) == 0
     assert survived
+
+
+@pytest.fixture(scope='module')
+def relocalizer(wall_map: FilePath) -> Iterator[subprocess.Popen]:
+    """Run a relocalizer on the wall for the tests of a module; it must survive them all."""
+    with surviving(wall_map) as process:
+        yield process
+
+
+@pytest.fixture(scope='module')
+def open_map(wall_map: FilePath, tmp_path_factory: pytest.TempPathFactory) -> Iterator[FilePath]:
+    """
+    Run a relocalizer for the tests of a module on a copy of the wall's map.
+
+    It has one keyframe in memory; the others are read from the file, which is returned.
+    """
+    path = FilePath(shutil.copy(wall_map, tmp_path_factory.mktemp('open') / 'open.relmap'))
+    with surviving(path, '-p', 'cached_keyframes:=1'):
+        yield path
