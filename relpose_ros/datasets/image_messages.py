@@ -5,6 +5,7 @@ One cv2 table does it everywhere: the messages are read by their field names, so
 nor cv_bridge is needed, and what a node sees is what the offline tools see.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import cv2
@@ -39,6 +40,9 @@ _ENCODINGS: dict[str, tuple[str, int, int | None]] = {
 }
 _HALF_RESOLUTION_COLOUR = ('yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv', 'nv12', 'nv21')
 _DEPTH_TYPES = {'16UC1': 'u2', 'mono16': 'u2', '32FC1': 'f4'}
+
+# A pinhole image that sees 169 degrees; the widest fisheye lenses have three times as much.
+MIN_FOCAL_SHARE = 0.05
 
 # Depth that is not taken together with colour is at most half a frame apart at 30 Hz.
 DEPTH_TOLERANCE_NS = 17_000_000
@@ -84,7 +88,8 @@ def rgb_from_compressed(msg: Any) -> np.ndarray:
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     bgr = None
     if data and not truncated:
-        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with suppress(cv2.error):  # of sizes beyond its limits; of all else it returns None
+            bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if bgr is None:
         raise ValueError(
             f"image: {len(data)} bytes of format '{msg.format}' are broken or truncated"
@@ -129,14 +134,14 @@ def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
 
     :param msg: a message with width, height, k, d, p and distortion_model.
     :param rectified: the image is image_rect; its camera info still carries the lens's D.
-    :raises ValueError: if the camera is not calibrated, a number is not finite, or the distortion
-        is unknown.
+    :raises ValueError: if the camera is not calibrated, a number is not finite or no focal
+        length, or the distortion is unknown.
     """
     if rectified:
         p = [float(value) for value in msg.p]
         if not any(p):
             raise ValueError('camera_info: rectified images need P, which is all zero')
-        return Camera(msg.width, msg.height, p[0], p[5], p[2], p[6])
+        return _plausible(Camera(msg.width, msg.height, p[0], p[5], p[2], p[6]))
     k = [float(value) for value in msg.k]
     if not any(k):
         raise ValueError('camera_info: the camera is not calibrated (K is all zero)')
@@ -144,7 +149,30 @@ def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
         distortion, model = (), 'plumb_bob'
     else:
         distortion, model = tuple(float(value) for value in msg.d), msg.distortion_model
-    return Camera(msg.width, msg.height, k[0], k[4], k[2], k[5], distortion, model)
+    camera = Camera(msg.width, msg.height, k[0], k[4], k[2], k[5], distortion, model)
+    return _plausible(camera)
+
+
+def _plausible(camera: Camera) -> Camera:
+    """Refuse what drivers send in place of a calibration, such as the identity."""
+    for focal_px, side_px in ((camera.fx, camera.width), (camera.fy, camera.height)):
+        if focal_px < MIN_FOCAL_SHARE * side_px:
+            raise ValueError(
+                f'camera_info: the camera is not calibrated: {focal_px:g} px is no focal length '
+                f'of an image of {side_px} px'
+            )
+    return camera
+
+
+def check_stamp(stamp: Any) -> None:
+    """
+    Refuse a time that is none, which other nodes could not read.
+
+    :param stamp: a message with sec and nanosec.
+    :raises ValueError: if it is before the epoch, or its nanoseconds are not below one second.
+    """
+    if stamp.sec < 0 or stamp.nanosec >= 1_000_000_000:
+        raise ValueError(f'image: a stamp of {stamp.sec} s and {stamp.nanosec} ns is no time')
 
 
 def _pixels(msg: Any, kind: str, channels: int, rows: int) -> np.ndarray:

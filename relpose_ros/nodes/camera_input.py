@@ -10,6 +10,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from relpose_ros.core.camera import Camera, checked_rgb
 from relpose_ros.datasets.image_messages import (
     camera_from_info,
+    check_stamp,
     rgb_from_compressed,
     rgb_from_image,
 )
@@ -68,6 +69,7 @@ class CameraInput:
         :return: rgb (H, W, 3) uint8 and its camera.
         :raises ValueError: if one of them cannot be used, or they do not fit.
         """
+        check_stamp(msg.header.stamp)
         rgb = rgb_from_image(msg) if isinstance(msg, Image) else rgb_from_compressed(msg)
         camera = camera_from_info(self._info, self._rectified)
         return checked_rgb(rgb, camera), camera
