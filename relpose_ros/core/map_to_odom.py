@@ -121,8 +121,7 @@ class MapToOdom:
         :param odom_from_base: (4, 4), odometry at the same stamp [m].
         """
         if self._newest is not None and stamp_ns < self._newest.stamp_ns:
-            self._newest = self._estimate = None
-            self._held_back.clear()
+            self.forget()
         fix = self._newest = _next(self._newest, stamp_ns, map_from_base, odom_from_base)
         predicted = None if self._estimate is None else self._carried(self._estimate, fix)
         contradicts = predicted is not None and not self._agree(predicted, map_from_base)
@@ -136,6 +135,11 @@ class MapToOdom:
             return Verdict.OUTLIER if contradicts else Verdict.UNCONFIRMED
         self._set(fix, reduce(UncertainPose.blended, agreeing))
         return Verdict.RECOVERED if contradicts else Verdict.CONFIRMED
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self._newest = self._estimate = None
+        self._held_back.clear()
 
     def _set(self, fix: _Fix, map_from_base: UncertainPose) -> None:
         self._estimate = replace(fix, map_from_base=map_from_base)

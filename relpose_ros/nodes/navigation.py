@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 import numpy as np
+from rclpy.clock import JumpThreshold, TimeJump
+from rclpy.duration import Duration
 from rclpy.node import Node
 from relpose_ros.core.estimator import Reason
 from relpose_ros.core.localization import Localization, Rejection
@@ -16,6 +18,9 @@ from relpose_ros.nodes.transforms import MissingTransform, TransformListener
 
 # TF comes after the image as often as before it; by the time an image is localized it is there.
 TF_WAIT_S = 0.5
+JUMP_BACK = JumpThreshold(
+    min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True
+)
 HELD_BACK = {
     Verdict.UNCONFIRMED: (
         Reason.UNCONFIRMED,
@@ -78,6 +83,9 @@ class Navigation:
         self._map_to_odom = self._broadcaster = self._initialpose = self._transforms = None
         if config.confirm or config.publish_initialpose or tf_mode == 'odom':
             self._map_to_odom = MapToOdom(read(node, MapToOdomConfig))
+        self._clock_jumps = node.get_clock().create_jump_callback(
+            JUMP_BACK, post_callback=self._on_clock_jump
+        )
         if self._map_to_odom is not None or config.pose_frame == 'base':
             self._transforms = TransformListener(node)
         if tf_mode == 'odom':
@@ -89,11 +97,25 @@ class Navigation:
 
     def destroy(self) -> None:
         """Take the topics down."""
+        self._clock_jumps.unregister()
         for each in (self._transforms, self._broadcaster):
             if each is not None:
                 each.destroy()
         if self._initialpose is not None:
             self._node.destroy_publisher(self._initialpose)
+
+    def go_back_to(self, stamp_ns: int) -> None:
+        """
+        Begin anew: images are older than those before, as when a bag loops.
+
+        :param stamp_ns: the image's stamp [ns].
+        """
+        if self._transforms is not None:
+            self._transforms.forget_future(stamp_ns)
+        if self._map_to_odom is not None:
+            self._map_to_odom.forget()
+        if self._broadcaster is not None:
+            self._broadcaster.set(None)
 
     def judged(
         self, result: Localization | Rejection, camera_frame: str, stamp_ns: int, asked: bool
@@ -112,6 +134,9 @@ class Navigation:
             return self._pose(result, camera_frame, stamp_ns, asked)
         except _NotReliableError as error:
             return Rejection(*error.args, result.candidates, result.latency_s)
+
+    def _on_clock_jump(self, jump: TimeJump) -> None:
+        self.go_back_to(0)
 
     def _pose(
         self, result: Localization, camera_frame: str, stamp_ns: int, asked: bool

@@ -42,12 +42,15 @@ CONFIGS = (NodeConfig, RelocalizerConfig, NavigationConfig, MapToOdomConfig)
 class RelocalizerNode(LifecycleNode):
     """Publishes where the camera is in the map, for the newest image each time."""
 
+    # Also of a node that Ctrl-C ends before it is made.
+    _outputs: Publishers | None = None
+    _navigation: Navigation | None = None
+
     def __init__(self) -> None:
         super().__init__('relocalizer')
         declare(self, *CONFIGS)
         self.add_on_set_parameters_callback(self._on_set_parameters)
         self._engine: Engine | None = None
-        self._outputs: Publishers | None = None
         self._requests = Requests(self)
 
     def start(self) -> None:
@@ -102,13 +105,14 @@ class RelocalizerNode(LifecycleNode):
         self.destroy_timer(self._timer)
         self._input.destroy()
         self._navigation.destroy()
+        self._navigation = None
         self._search.destroy()
         self._outputs.destroy()
         self._outputs = None
 
     def destroy_node(self) -> None:
         """End what runs beside the executor, as after Ctrl-C."""
-        if self._outputs is not None:
+        if self._navigation is not None:
             self._navigation.destroy()
         super().destroy_node()
 
@@ -145,7 +149,6 @@ class RelocalizerNode(LifecycleNode):
         asked = self._requests.wait_for(image_stamp_ns)
         if not self._search.takes(self._config, asked):
             return
-        self._note_stamp(image_stamp_ns)
         timing = ImageTiming(image_stamp_ns, self.get_clock().now().nanoseconds)
         try:
             report, answer = self._localized(msg, timing, asked)
@@ -163,6 +166,7 @@ class RelocalizerNode(LifecycleNode):
         image_stamp_ns = stamp_ns(msg.header.stamp)
         rgb, camera = self._input.converted(msg)
         timing.decoded()
+        self._note_stamp(image_stamp_ns)
         result = self._result(rgb, camera)
         timing.localized()
         pose = self._navigation.judged(result, msg.header.frame_id, image_stamp_ns, asked)
@@ -192,6 +196,7 @@ class RelocalizerNode(LifecycleNode):
         if image_stamp_ns < self._newest_stamp_ns:
             text = 'image stamps jump back (a bag that loops?): going on with the new time'
             self.get_logger().warning(text, once=True)
+            self._navigation.go_back_to(image_stamp_ns)
         self._newest_stamp_ns = image_stamp_ns
 
     def _report(self, report: Report) -> None:

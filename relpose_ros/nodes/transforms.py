@@ -84,6 +84,17 @@ class TransformHistory:
         track.add(stamp_ns, parent_from_child)
         track.forget_before(track.end_ns - self._history_ns)
 
+    def forget_future(self, stamp_ns: int) -> None:
+        """
+        Forget all poses of moving frames if one is far behind a time that is the present.
+
+        :param stamp_ns: [ns].
+        """
+        tracks = [(self._tree.parent(child) or (None, None))[1] for child in self._tree.frames]
+        ends_ns = [track.end_ns for track in tracks if isinstance(track, PoseTrack)]
+        if max(ends_ns, default=stamp_ns) > stamp_ns + JUMP_NS:
+            self.forget()
+
     def forget(self) -> None:
         """Forget all poses of moving frames, not what hangs on what."""
         for child in self._tree.frames:
@@ -155,6 +166,11 @@ class TransformListener:
         """Unsubscribe."""
         for subscription in (self._static, self._moving):
             self._node.destroy_subscription(subscription)
+
+    def forget_future(self, stamp_ns: int) -> None:
+        """Forget what is far behind a time that is the present [ns]."""
+        hear(self._static, self._moving)
+        self._history.forget_future(stamp_ns)
 
     def at(self, target: str, source: str, stamp_ns: int) -> np.ndarray | None:
         """Return (4, 4) target_from_source at a time [ns]; None: see `missing`."""
