@@ -1,6 +1,7 @@
 """build-map from folders that name no keyframes, and after it was killed."""
 
 from pathlib import Path
+import resource
 import signal
 import subprocess
 import sys
@@ -120,3 +121,28 @@ def test_pose_topic_and_trajectory_exclude_each_other(tmp_path, capsys):
     with pytest.raises(SystemExit):
         run('build-map', 'a.relmap', tmp_path, '--pose-topic', '/odom', '--trajectory', 'a.txt')
     assert 'not allowed with' in capsys.readouterr().err
+
+
+def test_full_disk(tmp_path, photograph):
+    """One sentence; what was added stays readable, and the same command goes on where it ended."""
+    random = np.random.default_rng(0)
+    views = [photograph(0.3 * i) for i in range(10)]
+    for view in views:  # noise makes large keyframes
+        view.rgb[:] = random.integers(0, 256, view.rgb.shape, np.uint8)
+    folder, path = write_tum(tmp_path / 'tum', views), tmp_path / 'a.relmap'
+    command = [sys.executable, '-m', 'relpose_ros', 'build-map', path, folder]
+    command += ['--vocabulary', 'shipped', '--min-sharpness', '0']
+
+    def limit_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (700_000, 700_000))
+
+    result = subprocess.run(
+        command, cwd=REPOSITORY, capture_output=True, text=True, preexec_fn=limit_files
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith(f'relpose_ros: {path}: cannot write: ')
+    assert 'Traceback' not in result.stderr
+    kept = positions_m(path)
+    assert 0 < len(kept) < len(views)
+    assert run(*command[3:]) == 0
+    assert positions_m(path) == [round(0.3 * i, 6) for i in range(len(views))]
