@@ -73,9 +73,24 @@ def run(node_class: type, args: list[str] | None = None) -> int:
     """
     _interrupt_once()
     rclpy.init(args=args)
-    node: Node | None = None
+    nodes: list[Node] = []
+    try:
+        return _spun(node_class, nodes)
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        for node in nodes:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        for each in SIGNALS:  # the interpreter takes the handlers away before it is gone
+            signal.signal(each, signal.SIG_IGN)
+
+
+def _spun(node_class: type, nodes: list[Node]) -> int:
+    """Make a node, which is put on the list, and run it; return the exit code."""
     try:
         node = node_class()
+        nodes.append(node)
         try:
             node.start()
         except ValueError as error:  # what a user can mend
@@ -86,21 +101,12 @@ def run(node_class: type, args: list[str] | None = None) -> int:
         executor.spin()
     except Done as done:
         return done.exit_code
-    except (KeyboardInterrupt, ExternalShutdownException):
-        return 0
-    except RuntimeError:  # a signal has ended the context under what was being published
-        if rclpy.ok():
-            raise
-        return 0
     except ParameterException as error:
         get_logger(node_class.__name__).fatal(str(error))
         return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-        for each in SIGNALS:  # the interpreter takes the handlers away before it is gone
-            signal.signal(each, signal.SIG_IGN)
+    except RuntimeError:  # a signal has ended the context under what was being done
+        if rclpy.ok():
+            raise
     return 0
 
 
