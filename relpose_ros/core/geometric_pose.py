@@ -20,13 +20,15 @@ class GeometricConfig:
     :param keypoints: strongest SIFT keypoints kept of an image.
     :param max_ratio: largest ratio of the best to the second best descriptor distance.
     :param threshold_px: largest reprojection or epipolar error of a consistent match [px].
-    :param min_inliers: fewest consistent matches of a pose.
+    :param min_inliers: fewest consistent matches of a pose without depth.
+    :param min_depth_inliers: the same with depth: points in space seldom agree by chance.
     """
 
     keypoints: int = field(default=2000, metadata={'range': (50, 20000)})
     max_ratio: float = field(default=0.9, metadata={'range': (0.5, 1.0)})
     threshold_px: float = field(default=4.0, metadata={'range': (0.1, 20.0)})
-    min_inliers: int = field(default=6, metadata={'range': (6, 1000)})
+    min_inliers: int = field(default=15, metadata={'range': (6, 1000)})
+    min_depth_inliers: int = field(default=6, metadata={'range': (6, 1000)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ class GeometricEstimator:
         matches = PairMatches(
             query.pixels[i], keyframe.pixels[j], depth_m, query.camera, keyframe.camera
         )
-        return solve_pair(matches, self._config.threshold_px, self._config.min_inliers)
+        config = self._config
+        fewest = config.min_inliers if depth_m is None else config.min_depth_inliers
+        return solve_pair(matches, config.threshold_px, fewest)
 
 
 def mutual_matches(

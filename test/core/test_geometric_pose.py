@@ -73,10 +73,11 @@ def test_matches_that_do_not_agree_give_a_reason(depth):
 
 
 def test_too_few_matches_give_a_reason():
-    query, keyframe = two_views(count=10)
-    result = GeometricEstimator().estimate(query, [keyframe])[0]
-    assert result.reason == 'few_matches'
-    assert '10 of 15' in result.detail
+    for depth, count, detail in ((True, 5, '5 of 6'), (False, 10, '10 of 15')):
+        query, keyframe = two_views(count=count, depth=depth)
+        result = GeometricEstimator().estimate(query, [keyframe])[0]
+        assert result.reason == 'few_matches'
+        assert detail in result.detail
 
 
 def test_points_of_unknown_depth_are_not_used():

@@ -89,7 +89,7 @@ def test_every_query_is_answered_over_topics(recording, wall_map, out, late_reco
         assert list(answer.latency_s) == STAGES
         assert 0 < sum(answer.latency_s.values()) < 20
         if query.name == FOREIGN:
-            assert answer.result in ('few_matches', 'no_consistent_pose')
+            assert answer.result in ('few_matches', 'no_consistent_pose', 'uncertain_pose')
             assert answer.map_from_query is None and answer.keyframe_id is None
             assert answer.covariance is None and answer.agreeing_ids == ()
             continue
