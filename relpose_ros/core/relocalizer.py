@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import inf
 import time
 from typing import Any
 
@@ -18,6 +19,8 @@ from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.core.prior import Prior
 from relpose_ros.core.vlad import DenseVlad
 
+# More keyframes are worth their time if the last ones made the standard deviation this small.
+WORTHWHILE = 0.8
 # Keyframes this far from a pose, or this much turned from it, are about equally hard to match.
 APART_M, APART_RAD = 1.0, 0.5
 
@@ -35,7 +38,7 @@ class RelocalizerConfig:
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
     :param enough_sigma_m: no more keyframes are matched once the position's standard deviation
-        along its worst axis is no larger than this [m].
+        along its worst axis is no larger than this, or hardly falls any more [m].
     :param max_sigma_m: a pose with a larger one is rejected [m].
     :param max_wrong_share: at most this share of the poses given may be wrong by 50 cm or 10
         degrees, as calibrated: the least sure are rejected.
@@ -111,7 +114,8 @@ class Relocalizer:
         lap('features')
         matched: list[Matched] = []
         answer: Localization | Rejection | None = None
-        while similar and not self._is_sure(answer):
+        sigma_m = inf
+        while similar:
             batch, similar = similar[: self._config.batch], similar[self._config.batch :]
             matched += self._match(query, batch)
             lap('match')
@@ -121,6 +125,12 @@ class Relocalizer:
             if fused is not None:
                 answer = self._conclusion(fused, matched, prior, candidates, latency_s)
                 similar = self._covisible_first(similar, fused)
+            if isinstance(answer, Localization):
+                before_m, sigma_m = sigma_m, worst_sigma_m(answer.covariance)
+                if not sigma_m > self._config.enough_sigma_m:
+                    break
+                if sigma_m > WORTHWHILE * before_m:
+                    break
         return answer or Rejection(*_why_none(matched), candidates, latency_s)
 
     def similarity(self, rgb: np.ndarray) -> float:
@@ -142,12 +152,6 @@ class Relocalizer:
 
     def _in_map(self, matched: list[Matched]) -> list[KeyframeEstimate]:
         return [KeyframeEstimate(self._map.pose(i), relative) for i, relative in _solved(matched)]
-
-    def _is_sure(self, answer: Localization | Rejection | None) -> bool:
-        """Say whether more keyframes would be wasted on an answer."""
-        if not isinstance(answer, Localization):
-            return False
-        return not worst_sigma_m(answer.covariance) > self._config.enough_sigma_m
 
     def _covisible_first(self, candidates: list[Candidate], fused: FusedPose) -> list[Candidate]:
         """Order keyframes by how much of the view at a pose they can share."""
