@@ -103,7 +103,8 @@ def test_a_bag_that_loops_with_its_clock(rig, play):
         rig.until(lambda n=accepted[-1]: n in rig.stamps('/relocalizer/pose'))
         assert rig.stamps('/relocalizer/pose')[-2:] == accepted
     second_ns = [each for each in bag.map_to_odom_stamps() if each < 100 * S]
-    assert min(second_ns) == accepted[0] + TOLERANCE_NS
+    # It is published at a rate, not for each image: the clock may have gone on before its turn.
+    assert min(second_ns) >= accepted[0] + TOLERANCE_NS
     assert len(set(rig.stamps('/relocalizer/pose'))) == 4
 
 
