@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
     :param evidence: as Localization has it.
     :param wrong: whether it would mislead a robot.
-    :param distances: as confidence.squared_distances; infinite for an image of another place.
+    :param distances: as metrics.squared_distances; infinite for an image of another place.
     """
 
     evidence: tuple[float, ...]
@@ -69,8 +69,9 @@ def fitted(recordings: Mapping[str, Sequence[Answer]], weights: str | None) -> C
     wrong = np.array([each.wrong for each in answers], np.float64)
     if not wrong.any():
         raise ValueError('no wrong answer to learn from: give more recordings')
-    intercept, slopes = _logistic(np.array([each.evidence for each in answers]), wrong)
-    chances = expit(intercept + np.array([each.evidence for each in answers]) @ slopes)
+    found = np.array([each.evidence for each in answers])
+    intercept, slopes = _logistic(found, wrong)
+    chances = expit(intercept + found @ slopes)
     return Calibration(weights, *map(float, scales), slopes, intercept, _operating_points(chances))
 
 
