@@ -8,8 +8,7 @@ import shutil
 from geometry_msgs.msg import PoseWithCovarianceStamped
 import numpy as np
 import pytest
-from relpose_ros.core.keyframe_map import KeyframeMap
-from relpose_ros.core.vlad import DenseVlad
+from relpose_ros.core.map_editing import edit_map
 
 GEOMETRIC = ('-p', 'estimator:=geometric')
 SHIFT_M = 100.0
@@ -20,16 +19,9 @@ ERROR = b'\x02'
 def other_map(tmp_path_factory, wall_map: Path) -> Path:
     """Return a map whose keyframes have the same ids and are 100 m from there."""
     path = tmp_path_factory.mktemp('other') / 'other.relmap'
-    with (
-        KeyframeMap.open(wall_map) as wall,
-        KeyframeMap.create(path, wall.vocabulary, 'map') as other,
-    ):
-        describer = DenseVlad(wall.vocabulary)
-        for each in map(wall.keyframe, wall.ids):
-            pose = each.map_from_camera.copy()
-            pose[0, 3] += SHIFT_M
-            descriptor = describer.describe(each.rgb)
-            other.add(each.stamp_ns, pose, each.camera, each.rgb, descriptor, each.depth_m)
+    there = np.eye(4)
+    there[0, 3] = SHIFT_M
+    edit_map(path, wall_map, new_from_map=there)
     return path
 
 
