@@ -21,6 +21,7 @@ from relpose_ros.core.map_file import (
     encoded_depth,
     encoded_image,
     MapError,
+    READABLE_VERSIONS,
     SCHEMA_VERSION,
 )
 from relpose_ros.core.prior import Prior
@@ -146,6 +147,11 @@ class KeyframeMap:
     def map_frame(self) -> str:
         """Name of the frame that the keyframes are posed in."""
         return self.manifest['map_frame']
+
+    @property
+    def schema_version(self) -> int:
+        """Version of the file's schema; `edit_map` writes the newest."""
+        return int(self.manifest['schema_version'])
 
     @property
     def depth_count(self) -> int:
@@ -338,11 +344,10 @@ class KeyframeMap:
 
     def _checked_vocabulary(self) -> Vocabulary:
         version = self.manifest.get('schema_version')
-        if version != str(SCHEMA_VERSION):
-            # Version 1 is the first. Whatever comes after it brings the way from it to there.
+        if version not in map(str, READABLE_VERSIONS):
             raise MapError(
-                f'{self.path}: has schema version {version}, this program reads {SCHEMA_VERSION}; '
-                'update relpose_ros, or build the map again'
+                f'{self.path}: has schema version {version}, this program reads up to '
+                f'{SCHEMA_VERSION}; update relpose_ros, or build the map again'
             )
         try:
             vocabulary = Vocabulary.from_bytes(self._query('SELECT data FROM vocabulary')[0][0])

@@ -26,7 +26,7 @@ def edit_map(
     overwrite: bool = False,
 ) -> None:
     """
-    Write a map without some keyframes or in another frame; ids stay.
+    Write a map without some keyframes, in another frame, or just in the newest schema; ids stay.
 
     :param path: the new map.
     :param source: the map that is there.

@@ -11,7 +11,9 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 
 APPLICATION_ID = 0x52504D31  # 'RPM1': tells a map from any other SQLite file
-SCHEMA_VERSION = 1
+# Version 2 stores descriptors before images: opening a map no longer walks through every image.
+# All statements name their columns, so that maps of both versions are read and written alike.
+SCHEMA_VERSION, READABLE_VERSIONS = 2, (1, 2)
 JPEG_QUALITY = 95
 SCHEMA = """
 CREATE TABLE manifest (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -21,9 +23,9 @@ CREATE TABLE keyframe (
     stamp_ns INTEGER NOT NULL,
     map_from_camera BLOB NOT NULL,  -- 4x4 float64, row by row, metres
     camera TEXT NOT NULL,           -- JSON of core/camera.py's Camera
+    descriptor BLOB NOT NULL,       -- float16, unit norm
     image BLOB NOT NULL,            -- JPEG
-    depth BLOB,                     -- 16-bit PNG, millimetres, 0 unknown
-    descriptor BLOB NOT NULL        -- float16, unit norm
+    depth BLOB                      -- 16-bit PNG, millimetres, 0 unknown
 );
 """
 

@@ -1,5 +1,5 @@
 r"""
-Write a map anew without some keyframes, or in another frame.
+Write a map anew without some keyframes, in another frame, or in the newest schema.
 
 For example:
   relpose_ros edit-map office.relmap better.relmap --drop 17,40-52
@@ -9,6 +9,7 @@ For example:
 
 Images and descriptors are copied as they are and keyframes keep their ids. The new file appears
 under its name when all of it is there; the old one is only read. With --overwrite both may be one.
+A map that an older version of this package wrote may be written anew as it is: it opens faster.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import re
 
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.map_editing import edit_map
+from relpose_ros.core.map_file import SCHEMA_VERSION
 from relpose_ros.evaluation.map_check import Kind, suspicious
 from relpose_ros.evaluation.map_survey import survey
 from relpose_ros.tools.options import add_overwrite, add_transform
@@ -57,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Write the map."""
     changes = (arguments.drop, arguments.drop_suspicious, arguments.map_frame)
-    if not any(changes) and arguments.new_from_map is None:
+    if not any(changes) and arguments.new_from_map is None and _is_newest(arguments.map):
         raise ValueError('nothing to change: give what to drop, --map-frame or --new-from-map')
     drop = arguments.drop | _suspicious(arguments.map, arguments.drop_suspicious)
     edit_map(
@@ -72,6 +74,11 @@ def run(arguments: argparse.Namespace) -> None:
         print(f"{arguments.new}: {len(new)} keyframes in frame '{new.map_frame}'")
     if drop:
         print(f'dropped: {", ".join(map(str, sorted(drop)))}')
+
+
+def _is_newest(path: Path) -> bool:
+    with KeyframeMap.open(path) as keyframe_map:
+        return keyframe_map.schema_version == SCHEMA_VERSION
 
 
 def _suspicious(path: Path, kinds: frozenset[Kind]) -> frozenset[int]:

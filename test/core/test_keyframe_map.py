@@ -187,7 +187,7 @@ def sql(statement):
         (other_database, 'but no map'),
         (
             sql("UPDATE manifest SET value = '99' WHERE key = 'schema_version'"),
-            'schema version 99, this program reads 1; update relpose_ros',
+            'schema version 99, this program reads up to 2; update relpose_ros',
         ),
         (sql("UPDATE manifest SET value = 'sift/1:0' WHERE key = 'descriptor'"), 'build the map'),
         (sql("UPDATE vocabulary SET data = x'00'"), 'vocabulary cannot be read'),

@@ -1,10 +1,31 @@
 """Commands on maps that are there, as users type them."""
 
+import shutil
+import sqlite3
+
 import numpy as np
 import pytest
 from relpose_ros.__main__ import main
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.evaluation.map_check import Kind
+
+# Version 1 of the schema, as it was.
+AS_VERSION_1 = """
+ALTER TABLE keyframe RENAME TO newer;
+CREATE TABLE keyframe (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    stamp_ns INTEGER NOT NULL,
+    map_from_camera BLOB NOT NULL,
+    camera TEXT NOT NULL,
+    image BLOB NOT NULL,
+    depth BLOB,
+    descriptor BLOB NOT NULL
+);
+INSERT INTO keyframe
+    SELECT id, stamp_ns, map_from_camera, camera, image, depth, descriptor FROM newer;
+DROP TABLE newer;
+UPDATE manifest SET value = '1' WHERE key = 'schema_version';
+"""
 
 
 def run(*arguments) -> int:
@@ -25,6 +46,28 @@ def test_edit_map(tmp_path, wall_map, capsys):
         assert new.ids == [1, 3]
         x, y, z = old.pose(3)[:3, 3]
         np.testing.assert_allclose(new.pose(3)[:3, 3], (1 + y, -2 - x, z), atol=1e-3)
+
+
+def test_a_map_of_the_first_version_is_read_written_and_brought_up_to_date(tmp_path, wall_map):
+    old_path, new_path = tmp_path / 'old.relmap', tmp_path / 'new.relmap'
+    shutil.copy(wall_map, old_path)
+    with sqlite3.connect(old_path) as connection:
+        connection.executescript(AS_VERSION_1)
+    with KeyframeMap.edit(old_path) as old:
+        old.remove(2)
+    assert run('edit-map', old_path, new_path) == 0
+    with (
+        KeyframeMap.open(wall_map) as first,
+        KeyframeMap.open(old_path) as old,
+        KeyframeMap.open(new_path) as new,
+    ):
+        assert (old.schema_version, new.schema_version) == (1, first.schema_version)
+        assert old.ids == new.ids == [1, 3, 4, 5]
+        for i in new.ids:
+            assert new.jpeg(i) == old.jpeg(i) == first.jpeg(i)
+            np.testing.assert_array_equal(new.keyframe(i).depth_m, first.keyframe(i).depth_m)
+            np.testing.assert_array_equal(new.pose(i), first.pose(i))
+        np.testing.assert_array_equal(new.descriptors(), old.descriptors())
 
 
 def test_merge_maps(tmp_path, wall_map, capsys):
