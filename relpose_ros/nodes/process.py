@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.logging import get_logger
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+POLL_S = 0.1  # after which a signal is noticed while nothing happens
+PATIENCE_S = 2.0
 
 
 class Done(Exception):
@@ -66,27 +69,27 @@ def transition(callback: Callable[[Any], None]) -> Callable[..., TransitionCallb
 
 def run(node_class: type, args: list[str] | None = None) -> int:
     """
-    Run a node until it is done or interrupted.
+    Run a node until it is done or a signal comes.
 
     :param node_class: a Node and StartableNode.
     :return: the process's exit code. Programming errors are raised.
     """
-    _interrupt_once()
-    rclpy.init(args=args)
+    stop = _StopSignal()
+    # rclpy's own handlers end the context from another thread, under whatever is being done.
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     nodes: list[Node] = []
     try:
-        return _spun(node_class, nodes)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        return _spun(node_class, nodes, stop)
+    except KeyboardInterrupt:
         return 0
     finally:
+        stop.ignore_more()
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
-        for each in SIGNALS:  # the interpreter takes the handlers away before it is gone
-            signal.signal(each, signal.SIG_IGN)
 
 
-def _spun(node_class: type, nodes: list[Node]) -> int:
+def _spun(node_class: type, nodes: list[Node], stop: '_StopSignal') -> int:
     """Make a node, which is put on the list, and run it; return the exit code."""
     try:
         node = node_class()
@@ -98,31 +101,41 @@ def _spun(node_class: type, nodes: list[Node]) -> int:
             return 1
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
+        while not stop.came:
+            executor.spin_once(timeout_sec=POLL_S)
     except Done as done:
         return done.exit_code
     except ParameterException as error:
         get_logger(node_class.__name__).fatal(str(error))
         return 1
-    except RuntimeError:  # a signal has ended the context under what was being done
-        if rclpy.ok():
-            raise
     return 0
 
 
-def _interrupt_once() -> None:
+class _StopSignal:
     """
-    Have the first SIGINT or SIGTERM raise KeyboardInterrupt, and no other.
+    The first SIGINT or SIGTERM; `ros2 launch` and the terminal both send SIGINT.
 
-    `ros2 launch` and the terminal both send SIGINT: the second must not end the clean-up. rclpy's
-    own handlers, which `init` puts before these, wake the executor and end the context.
+    It is looked for between callbacks, because an exception in the middle of one would leave
+    rclpy in any state. Only a callback that goes on for longer than PATIENCE_S is interrupted.
     """
-    came: list[int] = []
 
-    def on_signal(number: int, _: object) -> None:
-        came.append(number)
-        if len(came) == 1:
-            raise KeyboardInterrupt
+    def __init__(self) -> None:
+        """Listen for signals."""
+        self.came = False
+        for each in SIGNALS:
+            signal.signal(each, self._on_signal)
+        signal.signal(signal.SIGALRM, self._on_alarm)
 
-    for each in SIGNALS:
-        signal.signal(each, on_signal)
+    def ignore_more(self) -> None:
+        """Let no signal disturb the process any more."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+
+    def _on_signal(self, *_: object) -> None:
+        if not self.came:
+            self.came = True
+            signal.setitimer(signal.ITIMER_REAL, PATIENCE_S)
+
+    def _on_alarm(self, *_: object) -> None:
+        raise KeyboardInterrupt

@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import time
 
 import pytest
@@ -66,3 +67,36 @@ def test_signals(rig, start, photograph, path, reach, kind, again):
     assert 'Error' not in output, output
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
+
+
+HANGING_NODE = """
+import sys
+import time
+from rclpy.node import Node
+from relpose_ros.nodes.process import run
+
+class Hanging(Node):
+    def __init__(self):
+        super().__init__('hanging')
+        self.create_timer(0.01, self.hang)
+
+    def start(self):
+        pass
+
+    def hang(self):
+        print('hangs', flush=True)
+        while True:
+            time.sleep(0.01)
+
+sys.exit(run(Hanging))
+"""
+
+
+def test_a_callback_that_does_not_end_is_interrupted():
+    process = subprocess.Popen([sys.executable, '-c', HANGING_NODE], text=True, **CAPTURE)
+    assert process.stdout.readline() == 'hangs\n'
+    begin_s = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=100)
+    assert (process.returncode, output) == (0, '')
+    assert time.monotonic() - begin_s > 1  # callbacks have some time to end by themselves
