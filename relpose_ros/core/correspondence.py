@@ -94,7 +94,11 @@ def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: flo
 
 
 def correspondence_map(
-    features_1: Tensor, correspondence: Correspondence, K_1: Tensor, K_2: Tensor
+    features_1: Tensor,
+    correspondence: Correspondence,
+    K_1: Tensor,
+    K_2: Tensor,
+    with_features: bool = True,
 ) -> Tensor:
     """
     Concatenate features, positions and confidence (paper eq. 3).
@@ -104,13 +108,12 @@ def correspondence_map(
     :param features_1: (B, C, h, w).
     :param K_1: (B, 3, 3) of image 1 [px].
     :param K_2: (B, 3, 3) of image 2 [px].
-    :return: (B, 2 C + 5, h, w).
+    :param with_features: of both images; else they are left out.
+    :return: (B, 2 C + 5, h, w), or (B, 5, h, w).
     """
-    batch, _, h, w = features_1.shape
-    grid = cell_grid(features_1).expand(batch, -1, -1, -1)
+    grid = cell_grid(features_1).expand(len(features_1), -1, -1, -1)
     parts = (
-        features_1,
-        correspondence.features_2,
+        *((features_1, correspondence.features_2) if with_features else ()),
         _rays(grid, K_1),
         _rays(correspondence.cells_2, K_2),
         correspondence.confidence,

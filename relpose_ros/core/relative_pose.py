@@ -21,12 +21,16 @@ class NetworkConfig:
 
     :param matcher: the feature network.
     :param heads: MLPs at the end: 1, 2 (rotation, translation) or 3 (rotation, direction, scale).
+    :param head_features: the head sees the features of both images, as in the paper, and not only
+        where they match and how surely. It then needs many scenes to learn from: of few it learns
+        the features by heart, and how cameras move it learns from places alone.
     :param soft_warping: average over the softmax instead of the argmax (the paper's ablation).
     :param longest_side_px: images are resized to this before anything else [px].
     """
 
     matcher: MatcherConfig = field(default=DEFAULT_MATCHER)
     heads: int = 1
+    head_features: bool = False
     soft_warping: bool = False
     longest_side_px: int = 192
 
@@ -51,8 +55,9 @@ class PairMaps(NamedTuple):
     """
     What the head sees of a batch of pairs.
 
-    :param of_image_1: (B, 2 C + 5, h1, w1), correspondence map (paper eq. 3).
-    :param of_image_2: (B, 2 C + 5, h2, w2), in the other order.
+    :param of_image_1: (B, 2 C + 5, h1, w1), correspondence map (paper eq. 3), or (B, 5, h1, w1)
+        without features.
+    :param of_image_2: of h2 and w2, in the other order.
     :param found: what each cell of image 1 corresponds to in image 2.
     :param found_back: what each cell of image 2 corresponds to in image 1.
     """
@@ -71,7 +76,8 @@ class RelativePoseNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.matcher = CoarseMatcher(config.matcher)
-        self.head = PoseHead(2 * config.matcher.channels + 5, config.heads)
+        features = 2 * config.matcher.channels if config.head_features else 0
+        self.head = PoseHead(features + 5, config.heads)
 
     def forward(
         self, features_1: Tensor, features_2: Tensor, K_1: Tensor, K_2: Tensor
@@ -99,8 +105,8 @@ class RelativePoseNetwork(nn.Module):
         cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
         found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
         return PairMaps(
-            correspondence_map(cells_1, found, K_1, K_2),
-            correspondence_map(cells_2, found_back, K_2, K_1),
+            correspondence_map(cells_1, found, K_1, K_2, self.config.head_features),
+            correspondence_map(cells_2, found_back, K_2, K_1, self.config.head_features),
             found,
             found_back,
         )

@@ -89,7 +89,7 @@ class HeadBatch(NamedTuple):
     """
     What the head learns from, in both orders of the pairs.
 
-    :param forward: correspondence maps (P, 2 C + 5, h, w) float16, quaternions xyzw (P, 4) and
+    :param forward: correspondence maps (P, channels, h, w) float16, quaternions xyzw (P, 4) and
         translations (P, 3) [m].
     :param backward: the same for the other order.
     """

@@ -22,7 +22,7 @@ from pathlib import Path
 from relpose_ros.core.estimators import chosen_device, DEVICES
 from relpose_ros.core.matcher import official_matcher
 from relpose_ros.core.network_weights import load_network, read_manifest
-from relpose_ros.core.relative_pose import RelativePoseNetwork
+from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
 from relpose_ros.learning.recipe import read_recipe, Recipe
 from relpose_ros.learning.trainer import Trainer
 from relpose_ros.learning.training_data import TrainingData, validation_batches
@@ -83,11 +83,15 @@ def initial_network(recipe: Recipe, weights: Path | None) -> RelativePoseNetwork
         if loaded.config.matcher != recipe.network.matcher:
             raise ValueError(f"{weights}: holds another matcher than the recipe's")
         network.matcher.load_state_dict(loaded.matcher.state_dict())
-        if loaded.config.heads == recipe.network.heads:
+        if _head_form(loaded.config) == _head_form(recipe.network):
             network.head.load_state_dict(loaded.head.state_dict())
     elif recipe.stage == 'head':
         raise ValueError('the head needs a trained matcher: give --weights')
     return network
+
+
+def _head_form(config: NetworkConfig) -> tuple[int, bool]:
+    return config.heads, config.head_features
 
 
 def training_history(weights: Path) -> list[dict]:

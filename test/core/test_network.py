@@ -165,6 +165,8 @@ def test_official_features_make_517_channels_with_rays():
     np.testing.assert_allclose(
         stacked[0, 512:514].permute(1, 2, 0), camera.rays(pixels)[..., :2], atol=1e-6
     )
+    places = correspondence_map(features, found, K, K, with_features=False)
+    torch.testing.assert_close(places, stacked[:, 512:])
 
 
 @pytest.mark.parametrize('heads', [1, 2, 3])
@@ -213,8 +215,9 @@ def test_other_numbers_of_heads_are_refused():
         PoseHead(21, 4)
 
 
-def test_the_matcher_is_frozen_and_the_head_is_not():
-    network = untrained_network(NetworkConfig(matcher=SMALL))
+@pytest.mark.parametrize('head_features', [False, True])
+def test_the_matcher_is_frozen_and_the_head_is_not(head_features):
+    network = untrained_network(NetworkConfig(matcher=SMALL, head_features=head_features))
     features = network.matcher.image_features(torch.rand(2, 1, 64, 64))
     K = torch.eye(3).expand(2, -1, -1)
     network(features, features, K, K).one_from_two.translation_m.sum().backward()
