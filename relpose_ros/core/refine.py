@@ -25,15 +25,15 @@ class RefinementConfig:
         give; 'blend': both by their uncertainties, regression alone where matches are too few.
     :param fine: look for the exact place of every match; else it is taken from the coarse grid.
     :param threshold_px: largest error of a consistent match, on an image of 480 px [px].
-    :param min_inliers: fewest consistent matches of a geometric pose.
-    :param min_inlier_share: least share of consistent matches.
+    :param min_inliers: fewest consistent matches of a geometric pose without depth.
+    :param min_depth_inliers: the same with depth: points in space seldom agree by chance.
     """
 
     pose: str = field(default='blend', metadata={'choices': POSES})
     fine: bool = True
     threshold_px: float = field(default=3.0, metadata={'range': (0.1, 50.0)})
     min_inliers: int = field(default=20, metadata={'range': (6, 1000)})
-    min_inlier_share: float = field(default=0.15, metadata={'range': (0.0, 1.0)})
+    min_depth_inliers: int = field(default=8, metadata={'range': (6, 1000)})
 
 
 def pair_matches(
@@ -80,8 +80,8 @@ def refined_pose(
 
 
 def _solved(matches: PairMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
-    min_inliers = max(config.min_inliers, round(config.min_inlier_share * len(matches)))
-    return solve_pair(matches, config.threshold_px, min_inliers)
+    fewest = config.min_inliers if matches.depth_m is None else config.min_depth_inliers
+    return solve_pair(matches, config.threshold_px, fewest)
 
 
 def _blended(
