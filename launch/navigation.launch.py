@@ -83,4 +83,5 @@ def generate_launch_description() -> LaunchDescription:
         ],
     )
     clock = SetParameter('use_sim_time', LaunchConfiguration('use_sim_time'))
-    return LaunchDescription([*arguments, clock, relocalizer, nav2()])
+    # Nav2 first: where it is not installed launch ends here, and would leave the node behind.
+    return LaunchDescription([*arguments, clock, nav2(), relocalizer])

@@ -48,20 +48,25 @@ def prefix(tmp_path: Path) -> Path:
     return prefix
 
 
-@contextmanager
-def launched(prefix: Path, launch_file: str, *arguments: str) -> Iterator[None]:
-    """Launch a file, press Ctrl-C at the end, and check that all has ended well."""
+def started(prefixes: str, launch_file: str, *arguments: str) -> subprocess.Popen:
+    """Launch a file, with the packages that are installed under these paths."""
     pytest.importorskip('launch_ros', reason='launch and launch_ros come with a distribution')
-    paths = [str(prefix), os.environ.get('AMENT_PREFIX_PATH', sys.prefix)]
-    environment = {**os.environ, 'AMENT_PREFIX_PATH': os.pathsep.join(paths)}
+    environment = {**os.environ, 'AMENT_PREFIX_PATH': prefixes}
     environment['PYTHONPATH'] = os.pathsep.join([str(REPOSITORY), *filter(None, sys.path)])
-    process = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, '-c', PROGRAM, str(REPOSITORY / 'launch' / launch_file), *arguments],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+@contextmanager
+def launched(prefix: Path, launch_file: str, *arguments: str) -> Iterator[None]:
+    """Launch a file, press Ctrl-C at the end, and check that all has ended well."""
+    paths = [str(prefix), os.environ.get('AMENT_PREFIX_PATH', sys.prefix)]
+    process = started(os.pathsep.join(paths), launch_file, *arguments)
     try:
         yield
     finally:
@@ -92,6 +97,22 @@ def test_navigation(rig, prefix: Path, wall_map: Path):
         request = GetParameters.Request(names=['tf_mode', 'pose_frame', 'base_frame'])
         values = rig.call(GetParameters, 'get_parameters', request).values
         assert [each.string_value for each in values] == ['odom', 'base', 'base_link']
+
+
+@pytest.mark.parametrize(
+    ('launch_file', 'argument', 'package'),
+    [
+        ('navigation.launch.py', 'nav2:=true', 'nav2_bringup'),
+        ('relocalize.launch.py', 'rviz:=true', 'rviz2'),
+    ],
+)
+def test_without_nav2_and_rviz(prefix: Path, launch_file, argument, package):
+    """Launch says what is missing before it starts a node, which it would leave behind."""
+    process = started(str(prefix), launch_file, argument)
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 1
+    assert f"package '{package}' not found" in output
+    assert 'process started' not in output
 
 
 def test_map(rig, prefix: Path, tmp_path: Path):
