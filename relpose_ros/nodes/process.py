@@ -99,10 +99,11 @@ def _spun(node_class: type, nodes: list[Node], stop: '_StopSignal') -> int:
         except ValueError as error:  # what a user can mend
             node.get_logger().fatal(str(error))
             return 1
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        while not stop.came:
-            executor.spin_once(timeout_sec=POLL_S)
+        # Left to the garbage collector the executor may find its own parts destroyed, and says so.
+        with SingleThreadedExecutor() as executor:
+            executor.add_node(node)
+            while not stop.came:
+                executor.spin_once(timeout_sec=POLL_S)
     except Done as done:
         return done.exit_code
     except ParameterException as error:

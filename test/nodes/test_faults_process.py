@@ -12,7 +12,8 @@ import time
 import pytest
 
 GEOMETRIC = ('-p', 'estimator:=geometric')
-CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT, 'start_new_session': True}
+OUTPUT = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
+CAPTURE = {**OUTPUT, 'start_new_session': True}
 
 
 @pytest.fixture
@@ -100,3 +101,35 @@ def test_a_callback_that_does_not_end_is_interrupted():
     output, _ = process.communicate(timeout=100)
     assert (process.returncode, output) == (0, '')
     assert time.monotonic() - begin_s > 1  # callbacks have some time to end by themselves
+
+
+STOPPED_NODE = """
+import gc
+import os
+import signal
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from relpose_ros.nodes.process import run
+
+class Stopped(Node):
+    def __init__(self):
+        super().__init__('stopped')
+        self.create_timer(0.01, self.stop)
+
+    def start(self):
+        pass
+
+    def stop(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+gc.disable()
+run(Stopped)
+print(sum(type(each) is SingleThreadedExecutor for each in gc.get_objects()))
+"""
+
+
+def test_no_executor_is_left_to_the_garbage_collector():
+    """It takes the executor's parts down in any order: tracebacks at the end, now and then."""
+    command = [sys.executable, '-c', STOPPED_NODE]
+    output = subprocess.run(command, text=True, check=True, timeout=300, **OUTPUT).stdout
+    assert output == '0\n'
