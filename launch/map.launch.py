@@ -1,7 +1,8 @@
 """
 Map live: a camera whose pose is on TF, from SLAM or any localization.
 
-ros2 launch relpose_ros map.launch.py map:=home.relmap image:=/camera/image_raw
+ros2 launch relpose_ros map.launch.py map:=home.relmap \
+    image:=/camera/image_raw camera_info:=/camera/camera_info
 ros2 service call /mapper/save std_srvs/srv/Trigger
 """
 

@@ -1,7 +1,8 @@
 """
 Start the relocalizer on a map, and rviz beside it if wanted.
 
-ros2 launch relpose_ros relocalize.launch.py map:=home.relmap image:=/camera/image_raw
+ros2 launch relpose_ros relocalize.launch.py map:=home.relmap \
+    image:=/camera/image_raw camera_info:=/camera/camera_info
 """
 
 from launch import LaunchContext, LaunchDescription

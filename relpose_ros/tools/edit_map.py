@@ -3,7 +3,7 @@ Write a map anew without some keyframes, in another frame, or in the newest sche
 
 For example:
   relpose_ros edit-map office.relmap better.relmap --drop 17,40-52
-  relpose_ros edit-map office.relmap better.relmap --drop-suspicious blurred,duplicate
+  relpose_ros edit-map office.relmap sharper.relmap --drop-suspicious blurred,duplicate
   relpose_ros edit-map office.relmap aligned.relmap --map-frame floor_2 \
       --new-from-map 1.20 -0.35 0 0 0 0.7071 0.7071
 
