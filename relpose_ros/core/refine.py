@@ -27,13 +27,15 @@ class RefinementConfig:
     :param threshold_px: largest error of a consistent match, on an image of 480 px [px].
     :param min_inliers: fewest consistent matches of a geometric pose without depth.
     :param min_depth_inliers: the same with depth: points in space seldom agree by chance.
+    :param min_inlier_share: least share of consistent matches, with depth or without.
     """
 
     pose: str = field(default='blend', metadata={'choices': POSES})
     fine: bool = True
     threshold_px: float = field(default=3.0, metadata={'range': (0.1, 50.0)})
     min_inliers: int = field(default=20, metadata={'range': (6, 1000)})
-    min_depth_inliers: int = field(default=8, metadata={'range': (6, 1000)})
+    min_depth_inliers: int = field(default=12, metadata={'range': (6, 1000)})
+    min_inlier_share: float = field(default=0.15, metadata={'range': (0.0, 1.0)})
 
 
 def pair_matches(
@@ -81,6 +83,7 @@ def refined_pose(
 
 def _solved(matches: PairMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
     fewest = config.min_inliers if matches.depth_m is None else config.min_depth_inliers
+    fewest = max(fewest, round(config.min_inlier_share * len(matches)))
     return solve_pair(matches, config.threshold_px, fewest)
 
 

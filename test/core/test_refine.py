@@ -90,7 +90,7 @@ def test_matches_that_contradict_each_other_speak_against_the_head():
 
 
 def test_with_few_matches_the_head_is_alone():
-    few, head = matches(count=15), regressed()
+    few, head = matches(count=10), regressed()
     assert refined_pose(few, head, RefinementConfig()) is head
     alone = refined_pose(few, head, RefinementConfig(pose='geometry'))
     assert alone.reason is Reason.FEW_MATCHES
