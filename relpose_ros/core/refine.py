@@ -106,6 +106,8 @@ def _with_range(ray: RelativePose, metric: RelativePose) -> RelativePose | None:
     :return: None if they contradict each other.
     """
     heading, reached = ray.keyframe_from_query[:3, 3], metric.keyframe_from_query[:3, 3]
+    if heading @ reached <= 0:
+        return None  # the head says that the query is behind what the matches see ahead
     range_m = max(heading @ reached, MIN_RANGE_M)
     scale = np.diag([range_m] * 3 + [1.0] * 3)
     along = np.append(UNKNOWN_RANGE * range_m * heading, np.zeros(3))

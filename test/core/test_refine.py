@@ -83,6 +83,16 @@ def test_a_head_that_contradicts_the_matches_is_not_blended():
         assert direction_error_rad(found.keyframe_from_query, TRUE) < np.radians(2)
 
 
+def test_a_head_that_looks_the_other_way_does_not_turn_the_direction_round():
+    unsure = replace(
+        regressed(position_m=2.0, rotation_rad=0.5),
+        keyframe_from_query=transform(TRUE[:3, :3], -TRUE[:3, 3]),
+    )
+    found = refined_pose(matches(depth=False), unsure, RefinementConfig())
+    assert not found.metric
+    assert direction_error_rad(found.keyframe_from_query, TRUE) < np.radians(2)
+
+
 def test_matches_that_contradict_each_other_speak_against_the_head():
     found = refined_pose(matches(wrong=1.0), regressed(), RefinementConfig())
     assert isinstance(found, NoRelativePose)
