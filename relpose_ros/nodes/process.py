@@ -16,7 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 POLL_S = 0.1  # after which a signal is noticed while nothing happens
-PATIENCE_S = 2.0
+PATIENCE_S = 2.0  # that a callback has after a signal to end by itself
 
 
 class Done(Exception):
