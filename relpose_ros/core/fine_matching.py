@@ -2,7 +2,7 @@
 Sharper matches: where exactly, around its coarse match, a point of the keyframe shows.
 
 A cell of the network's grid is large, and its centre mostly shows nothing that could be placed. So
-the strongest corner of each cell of the keyframe is looked for in the query, around where the
+the strongest corners of each cell of the keyframe are looked for in the query, around where the
 coarse match says, by dense RootSIFT on images of some 480 px. Corners and their descriptors are
 kept with the keyframe; the query is described once for all keyframes.
 """
@@ -23,6 +23,7 @@ BIN_PX = 6  # a descriptor's region is four bins wide
 STRIDE_PX = 4
 MIN_CONTRAST = 0.0005  # mean gradient, in grey value per pixel
 CORNER_PX = 7  # over which a corner's strength is summed
+PARTS = 2  # to each side of a cell; each part has a corner of its own
 # The search goes so many strides to each side, first every second one: a cell is 20 px wide.
 REACH = 5
 
@@ -49,17 +50,21 @@ class DescriptorGrid:
         return self.first_px + STRIDE_PX * np.stack((column, row), axis=-1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Corners:
     """
-    The strongest corner of every cell of a keyframe.
+    The strongest corners of a keyframe, four of a cell where it is seen whole.
 
-    :param pixels: (n, 2), u v of the working image [px]; NaN for a cell without one.
-    :param descriptors: (n, 128).
+    :param pixels: (n, 2), u v of the working image [px].
+    :param descriptors: (n, 128) float16: they are kept with every keyframe.
+    :param cells: (n,), where each is in the coarse grid, counted row by row.
+    :param strongest: (n,) bool, whether it is the strongest of its cell.
     """
 
     pixels: np.ndarray
     descriptors: Tensor
+    cells: np.ndarray
+    strongest: np.ndarray
 
 
 class FineImage:
@@ -99,17 +104,18 @@ class FineImage:
         grid = self._described()
         row, column = (each.ravel() for each in np.indices(grid.shape))
         pixels = grid.pixels(column, row)
-        strength = cv2.cornerMinEigenVal(self._grey, CORNER_PX)
         u, v = pixels.astype(int).T
-        order = np.argsort(strength[v, u], kind='stable')
+        strength = cv2.cornerMinEigenVal(self._grey, CORNER_PX)[v, u]
         columns, rows = self.coarse.width // CELL_PX, self.coarse.height // CELL_PX
-        cell = np.rint(resized_pixels(pixels, self.camera, self.coarse) / CELL_PX).astype(int)
-        cell = cell.clip(0, (columns - 1, rows - 1)) @ (1, columns)
-        winner = np.full(rows * columns, -1)
-        winner[cell[order]] = order  # the last to come stays: the strongest
-        found = winner >= 0
-        pixels = np.where(found[:, None], pixels[winner], np.nan)
-        return Corners(pixels, grid.descriptors.flatten(0, 1)[winner])
+        cells = resized_pixels(pixels, self.camera, self.coarse) / CELL_PX + 0.5
+        parts = np.floor(cells * PARTS).astype(int)
+        parts = parts.clip(0, (PARTS * columns - 1, PARTS * rows - 1))
+        found = _strongest(parts @ (1, PARTS * columns), strength)
+        cells = parts[found] // PARTS @ (1, columns)
+        strongest = np.zeros(len(found), bool)
+        strongest[_strongest(cells, strength[found])] = True
+        descriptors = grid.descriptors.flatten(0, 1)[found].half()
+        return Corners(pixels[found], descriptors, cells, strongest)
 
     def places(self, cells: np.ndarray) -> np.ndarray:
         """Turn column and row (n, 2) of the coarse grid into u v (n, 2) [px]."""
@@ -134,6 +140,14 @@ class FineImage:
         return DescriptorGrid(descriptors.unflatten(0, (len(rows), len(columns))), first_px)
 
 
+def _strongest(groups: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """Return which member (g,) of each group is the strongest; groups (n,) count from 0."""
+    order = np.argsort(strength, kind='stable')
+    winner = np.full(groups.max() + 1, -1)
+    winner[groups[order]] = order  # the last to come stays
+    return winner[winner >= 0]
+
+
 def found_near(
     grid: DescriptorGrid, places: np.ndarray, descriptors: Tensor
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -144,6 +158,7 @@ def found_near(
     :param descriptors: (n, 128).
     :return: u v (n, 2) between the places of the grid [px]; whether it is a maximum (n,).
     """
+    descriptors = descriptors.float()
     step = (places - grid.first_px) / STRIDE_PX
     start = torch.from_numpy(np.rint(step).astype(np.int64)).to(descriptors.device)
     column, row = start.unbind(1)

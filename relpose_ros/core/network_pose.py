@@ -12,9 +12,10 @@ from relpose_ros.core.correspondence import cell_grid
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
+from relpose_ros.core.match_sets import CoarseMatches, match_sets
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
-from relpose_ros.core.refine import pair_matches, refined_pose, RefinementConfig
+from relpose_ros.core.refine import refined_pose, RefinementConfig
 from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, RelativePoseNetwork
 import torch
 from torch import Tensor
@@ -116,9 +117,8 @@ class NetworkEstimator:
             return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
         result = _regressed(prediction, pair, i, sure, query, keyframe)
         if self._refinement.pose != 'regression':
-            matches = pair_matches(
-                query.fine, keyframe.fine, pair.found, i, sure, self._refinement.fine
-            )
+            coarse = CoarseMatches(query.fine, keyframe.fine, sure, pair.found.centres_2[i])
+            matches = match_sets(coarse, self._refinement.fine)
             result = refined_pose(matches, result, self._refinement)
         if isinstance(result, NoRelativePose):
             return result

@@ -34,6 +34,10 @@ class PairMatches:
     def __len__(self) -> int:
         return len(self.pixels_query)
 
+    def solvable(self) -> 'PairMatches':
+        """Return those that a pose can be solved from: with depth, those of known depth."""
+        return self if self.depth_m is None else self.chosen(self.depth_m > 0)
+
     def chosen(self, which: np.ndarray) -> 'PairMatches':
         """Return some of the matches."""
         return replace(
@@ -53,8 +57,7 @@ def solve_pair(
     :param threshold_px: largest reprojection or epipolar error of a consistent match [px].
     :param min_inliers: fewest consistent matches of a pose.
     """
-    if matches.depth_m is not None:
-        matches = matches.chosen(matches.depth_m > 0)
+    matches = matches.solvable()
     if len(matches) < min_inliers:
         detail = f'{len(matches)} of {min_inliers} needed matches'
         return NoRelativePose(Reason.FEW_MATCHES, detail)

@@ -1,17 +1,14 @@
 """From the network's matches to a better pose: sharper matches, geometry, and a blend of both."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from relpose_ros.core.correspondence import Correspondence
 from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
-from relpose_ros.core.fine_matching import FineImage, found_near
 from relpose_ros.core.fusion import AGREEING_SIGMAS, MIN_RANGE_M, UNKNOWN_RANGE
 from relpose_ros.core.geometry import transform
 from relpose_ros.core.pair_geometry import PairMatches, solve_pair
 from scipy.spatial.transform import Rotation
-import torch
-from torch import Tensor
 
 POSES = ('blend', 'geometry', 'regression')
 
@@ -25,66 +22,34 @@ class RefinementConfig:
         give; 'blend': both by their uncertainties, regression alone where matches are too few.
     :param fine: look for the exact place of every match; else it is taken from the coarse grid.
     :param threshold_px: largest error of a consistent match, on an image of 480 px [px].
-    :param min_inliers: fewest consistent matches of a geometric pose without depth.
-    :param min_depth_inliers: the same with depth: points in space seldom agree by chance.
-    :param min_inlier_share: least share of consistent matches, with depth or without.
+    :param min_inliers: fewest consistent matches of a geometric pose.
+    :param min_inlier_share: least share of consistent matches.
     """
 
     pose: str = field(default='blend', metadata={'choices': POSES})
     fine: bool = True
     threshold_px: float = field(default=3.0, metadata={'range': (0.1, 50.0)})
     min_inliers: int = field(default=20, metadata={'range': (6, 1000)})
-    min_depth_inliers: int = field(default=12, metadata={'range': (6, 1000)})
-    min_inlier_share: float = field(default=0.15, metadata={'range': (0.0, 1.0)})
-
-
-def pair_matches(
-    query: FineImage, keyframe: FineImage, found: Correspondence, i: int, sure: Tensor, fine: bool
-) -> PairMatches:
-    """
-    Turn coarse matches into pixels of the working images.
-
-    :param found: of cells of the keyframe (image 1) in the query (image 2), for a batch.
-    :param i: which pair of the batch.
-    :param sure: (h1, w1) bool, the matches that are wanted.
-    :param fine: look for the strongest corner of each cell where it shows; else the cell's own
-        place is taken.
-    """
-    cells = torch.nonzero(sure.flatten())[:, 0].cpu().numpy()
-    columns = sure.shape[1]
-    own = keyframe.places(np.stack((cells % columns, cells // columns), axis=1))
-    places = query.places(found.centres_2[i].flatten(1).T[cells].double().cpu().numpy())
-    if fine:
-        corners = keyframe.corners
-        there = ~np.isnan(corners.pixels[cells, 0])
-        cells, own, places = cells[there], own[there], places[there]
-        corner = corners.pixels[cells]
-        places, is_maximum = found_near(
-            query.grid, places + corner - own, corners.descriptors[cells]
-        )
-        own, places = corner[is_maximum], places[is_maximum]
-    return PairMatches(places, own, keyframe.depths(own), query.camera, keyframe.camera)
+    min_inlier_share: float = field(default=0.1, metadata={'range': (0.0, 1.0)})
 
 
 def refined_pose(
-    matches: PairMatches, regressed: RelativePose | NoRelativePose, config: RefinementConfig
+    match_sets: Iterable[PairMatches],
+    regressed: RelativePose | NoRelativePose,
+    config: RefinementConfig,
 ) -> RelativePose | NoRelativePose:
     """
     Solve the matches' geometry and blend it with what the head says.
 
+    :param match_sets: at least one; the first one that gives a pose is taken.
     :return: metric if the keyframe has depth or the head's pose is believed.
     """
-    solved = _solved(matches, config)
-    if isinstance(solved, NoRelativePose) and matches.depth_m is not None:
-        # Corners sit on edges, where depth is worst: the matches may agree all the same.
-        solved = _solved(replace(matches, depth_m=None), config)
+    for matches in match_sets:
+        share = config.min_inlier_share * len(matches.solvable())
+        solved = solve_pair(matches, config.threshold_px, max(config.min_inliers, round(share)))
+        if isinstance(solved, RelativePose):
+            break
     return solved if config.pose == 'geometry' else _blended(solved, regressed)
-
-
-def _solved(matches: PairMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
-    fewest = config.min_inliers if matches.depth_m is None else config.min_depth_inliers
-    fewest = max(fewest, round(config.min_inlier_share * len(matches)))
-    return solve_pair(matches, config.threshold_px, fewest)
 
 
 def _blended(

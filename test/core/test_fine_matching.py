@@ -22,8 +22,7 @@ def fine(view, shift=(0.0, 0.0), depth_m=None):
 def test_corners_are_found_to_a_fraction_of_the_stride(photograph, shift):
     keyframe, query = fine(photograph(0.0)), fine(photograph(0.0), shift)
     corners = keyframe.corners
-    there = ~np.isnan(corners.pixels[:, 0])
-    inner = there & (np.abs(corners.pixels - (160, 120)) < (110, 70)).all(1)
+    inner = (np.abs(corners.pixels - (160, 120)) < (110, 70)).all(1)
     pixels = corners.pixels[inner]
     off = np.random.default_rng(0).uniform(-10, 10, pixels.shape)
     found, is_maximum = found_near(query.grid, pixels + shift + off, corners.descriptors[inner])
@@ -46,25 +45,29 @@ def test_nothing_is_found_where_nothing_is_seen(photograph):
     view = photograph(0.0)
     blank = FineImage(np.full((240, 320), 90, np.uint8), view.camera, COARSE, None, 'cpu')
     corners = fine(view).corners
-    there = ~np.isnan(corners.pixels[:, 0])
-    _, is_maximum = found_near(blank.grid, corners.pixels[there], corners.descriptors[there])
+    _, is_maximum = found_near(blank.grid, corners.pixels, corners.descriptors)
     assert not is_maximum.any()
 
 
-def test_every_inner_cell_has_its_own_strongest_corner(photograph):
+def test_every_inner_cell_has_four_corners_one_of_them_its_strongest(photograph):
     image = fine(photograph(0.0))
-    pixels = image.corners.pixels.reshape(18, 24, 2)
-    assert not np.isnan(pixels[2:-2, 2:-2]).any()
-    rows, columns = np.indices((18, 24))
-    places = image.places(np.stack((columns, rows), axis=-1).reshape(-1, 2)).reshape(18, 24, 2)
+    corners = image.corners
+    column, row = corners.cells % 24, corners.cells // 24
+    count = np.bincount(corners.cells, minlength=18 * 24).reshape(18, 24)
+    assert (count[2:-2, 2:-2] == 4).all()
+    assert count.max() == 4
+    assert np.bincount(corners.cells, corners.strongest).max() == 1
+    places = image.places(np.stack((column, row), axis=1))
     cell = CELL_PX * 320 / 192
-    assert np.nanmax(np.abs(pixels - places)) <= cell / 2 + 1
+    assert np.abs(corners.pixels - places).max() <= cell / 2 + 1
     strength = cv2.cornerMinEigenVal(image._grey, 7)
     for row, column in ((5, 5), (9, 12), (14, 20)):
-        u, v = pixels[row, column].astype(int)
+        own = np.flatnonzero((corners.cells == 24 * row + column) & corners.strongest)
+        u, v = corners.pixels[own[0]].astype(int)
+        place = image.places(np.array([[column, row]]))[0]
         around = strength[v - 8 : v + 9 : 4, u - 8 : u + 9 : 4]
-        inside = np.abs(np.arange(-8, 9, 4)[:, None] + v - places[row, column, 1]) < cell / 2 - 1
-        inside = inside & (np.abs(np.arange(-8, 9, 4) + u - places[row, column, 0]) < cell / 2 - 1)
+        inside = np.abs(np.arange(-8, 9, 4)[:, None] + v - place[1]) < cell / 2 - 1
+        inside = inside & (np.abs(np.arange(-8, 9, 4) + u - place[0]) < cell / 2 - 1)
         assert strength[v, u] >= around[inside].max()
 
 
