@@ -49,6 +49,11 @@ class DescriptorGrid:
         """Return u v (..., 2) of places on the grid, fractions included [px]."""
         return self.first_px + STRIDE_PX * np.stack((column, row), axis=-1)
 
+    def nearest(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Return column and row nearest to u and v [px], which may be outside of the grid."""
+        first_u, first_v = self.first_px.tolist()
+        return ((u - first_u) / STRIDE_PX).round(), ((v - first_v) / STRIDE_PX).round()
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Corners:
@@ -172,8 +177,8 @@ def found_near(
     middle = score[:, 1, 1]
     is_maximum = (middle >= score.flatten(1).amax(1)) & (middle > 0)
     is_maximum &= ((torch.stack((column, row), 1) - start).abs() < REACH).all(1)
-    column = column + _peak(score[:, 1, 0], middle, score[:, 1, 2])
-    row = row + _peak(score[:, 0, 1], middle, score[:, 2, 1])
+    column = column + parabola_peak(score[:, 1, 0], middle, score[:, 1, 2])
+    row = row + parabola_peak(score[:, 0, 1], middle, score[:, 2, 1])
     return grid.pixels(column.cpu().numpy(), row.cpu().numpy()), is_maximum.cpu().numpy()
 
 
@@ -190,7 +195,7 @@ def _scores(
     return torch.where(inside, score, -1.0)
 
 
-def _peak(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
+def parabola_peak(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
     """Return where (n,) the parabola through three scores is largest, from the middle."""
     bend = before - 2 * middle + after
     return torch.where(bend < -1e-9, 0.5 * (before - after) / bend, 0.0).clamp(-0.5, 0.5)

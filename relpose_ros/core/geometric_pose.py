@@ -1,7 +1,7 @@
 """Relative pose from SIFT keypoints: PnP on keyframe depth, else the essential matrix."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -97,8 +97,14 @@ class GeometricEstimator:
         matches = PairMatches(
             query.pixels[i], keyframe.pixels[j], depth_m, query.camera, keyframe.camera
         )
+        solved = self._solved(matches)
+        if isinstance(solved, NoRelativePose) and matches.lack_depth():
+            return self._solved(replace(matches, depth_m=None))
+        return solved
+
+    def _solved(self, matches: PairMatches) -> RelativePose | NoRelativePose:
         config = self._config
-        fewest = config.min_inliers if depth_m is None else config.min_depth_inliers
+        fewest = config.min_inliers if matches.depth_m is None else config.min_depth_inliers
         return solve_pair(matches, config.threshold_px, fewest)
 
 

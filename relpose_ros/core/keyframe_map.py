@@ -163,6 +163,12 @@ class KeyframeMap:
         """Ids of all keyframes, in the order they were added."""
         return [row[0] for row in self._query('SELECT id FROM keyframe ORDER BY id')]
 
+    @property
+    def ids_without_depth(self) -> list[int]:
+        """Ids of the keyframes without depth, in the order they were added."""
+        rows = self._query('SELECT id FROM keyframe WHERE depth IS NULL ORDER BY id')
+        return [row[0] for row in rows]
+
     def add(
         self,
         stamp_ns: int,
@@ -211,6 +217,17 @@ class KeyframeMap:
         """
         self._existing('id', keyframe_id)
         self._write('DELETE FROM keyframe WHERE id = ?', (keyframe_id,))
+
+    def set_depth(self, keyframe_id: int, depth_m: np.ndarray) -> None:
+        """
+        Give a keyframe depth.
+
+        :param depth_m: (H, W) in its camera, 0 where unknown [m].
+        :raises ValueError: if it has not the camera's size.
+        :raises MapError: if the map has no such keyframe, or the file cannot be written.
+        """
+        depth = encoded_depth(depth_m, self.camera(keyframe_id))
+        self._write('UPDATE keyframe SET depth = ? WHERE id = ?', (depth, keyframe_id))
 
     def note(self, key: str, value: str | None) -> None:
         """

@@ -5,6 +5,7 @@ from pathlib import Path
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.keyframe_selection import KeyframeSelector, LeftOut, SelectionConfig
 from relpose_ros.core.map_builder import learn_from_keyframes, MapBuilder
+from relpose_ros.core.map_depth import triangulate_map
 from relpose_ros.core.map_file import MapError
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.vocabulary import Vocabulary
@@ -80,7 +81,7 @@ class LiveMap:
 
     def learn(self) -> None:
         """
-        Learn the whitening of the descriptor from the keyframes; takes its time.
+        Learn whitening and missing depth from the keyframes; takes its time.
 
         :raises MapError: if there is no keyframe, or the file cannot be written; the map is as
             before.
@@ -88,6 +89,7 @@ class LiveMap:
         self._map.close()
         try:
             learn_from_keyframes(self.path, device=self._device)
+            triangulate_map(self.path, self._device)
         finally:
             self._take(KeyframeMap.edit(self.path))
 

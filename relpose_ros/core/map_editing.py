@@ -23,6 +23,7 @@ def edit_map(
     drop: frozenset[int] = frozenset(),
     map_frame: str | None = None,
     new_from_map: np.ndarray | None = None,
+    change: Callable[[Path], None] | None = None,
     overwrite: bool = False,
 ) -> None:
     """
@@ -33,6 +34,7 @@ def edit_map(
     :param drop: ids of keyframes that are left out.
     :param map_frame: name of the new map's frame; None for the name it had.
     :param new_from_map: (4, 4), moves all poses into the new frame [m]; None leaves them.
+    :param change: changes the new map further, at the end.
     :param overwrite: replace the file if it is there; it may be the source.
     :raises MapError: if a map cannot be used or written, has no such keyframe, or none is left.
     """
@@ -47,6 +49,8 @@ def edit_map(
     with _new_file(path, overwrite) as unfinished:
         KeyframeMap.create(unfinished, vocabulary, map_frame).close()
         _copy(unfinished, source, new_from_map, drop)
+        if change:
+            change(unfinished)
 
 
 def merge_maps(

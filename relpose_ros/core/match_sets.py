@@ -8,9 +8,6 @@ from relpose_ros.core.fine_matching import FineImage, found_near
 from relpose_ros.core.pair_geometry import PairMatches
 from torch import Tensor
 
-# Where depth is known of less than this share of the matches, directions are worth a try.
-MIN_KNOWN = 0.5
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseMatches:
@@ -43,7 +40,7 @@ def match_sets(coarse: CoarseMatches, fine: bool) -> Iterator[PairMatches]:
         return
     if fine:
         yield _at_corners(coarse, every=True)
-    if len(first.solvable()) < MIN_KNOWN * len(first):
+    if first.lack_depth():
         yield replace(first, depth_m=None)
 
 

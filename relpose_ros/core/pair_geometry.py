@@ -11,6 +11,8 @@ from relpose_ros.core.geometry import inverse, transform
 
 # Error of a keyframe's depth as a share of it: RGB-D cameras at a few metres.
 DEPTH_SIGMA = 0.02
+# Where depth is known of less than this share of the matches, directions are worth a try.
+MIN_KNOWN = 0.5
 CONFIDENCE = 0.9999
 MAX_ITERATIONS = 2000
 
@@ -37,6 +39,10 @@ class PairMatches:
     def solvable(self) -> 'PairMatches':
         """Return those that a pose can be solved from: with depth, those of known depth."""
         return self if self.depth_m is None else self.chosen(self.depth_m > 0)
+
+    def lack_depth(self) -> bool:
+        """Say whether most have no depth though some have."""
+        return self.depth_m is not None and len(self.solvable()) < MIN_KNOWN * len(self)
 
     def chosen(self, which: np.ndarray) -> 'PairMatches':
         """Return some of the matches."""

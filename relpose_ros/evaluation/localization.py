@@ -1,11 +1,10 @@
 """Runs queries with a known pose through the relocalizer."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
-from relpose_ros.core.camera import Camera
-from relpose_ros.core.estimator import Estimator, Matches, NoRelativePose, RelativePose
+from relpose_ros.core.estimator import Matches
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.localization import Localization, Rejection
 from relpose_ros.core.posed_image import PosedImage
@@ -17,25 +16,20 @@ from relpose_ros.evaluation.metrics import Outcome
 NO_MATCHES = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
 
 
-class WithoutDepth:
-    """An estimator that is never shown a keyframe's depth."""
+class WithoutDepth(Sequence[PosedImage]):
+    """Images as a camera without depth takes them."""
 
-    def __init__(self, estimator: Estimator) -> None:
-        """Stand before an estimator."""
-        self.name, self.weights = estimator.name, estimator.weights
-        self.calibration = estimator.calibration
-        self._estimator = estimator
+    def __init__(self, images: Sequence[PosedImage]) -> None:
+        """Stand before images, with depth or without."""
+        self._images = images
 
-    def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
-        """Compute what depends on one image alone (see Estimator.features)."""
-        del depth_m
-        return self._estimator.features(rgb, camera, None)
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._images)
 
-    def estimate(
-        self, query: Any, keyframes: Sequence[Any]
-    ) -> list[RelativePose | NoRelativePose]:
-        """Estimate every keyframe (see Estimator.estimate)."""
-        return self._estimator.estimate(query, keyframes)
+    def __getitem__(self, index: int) -> PosedImage:
+        """Return an image without its depth."""
+        return replace(self._images[index], depth_m=None)
 
 
 def evaluate(

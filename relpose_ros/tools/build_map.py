@@ -16,7 +16,8 @@ or binary; the scale of such a model is arbitrary, so say how many metres one un
 
 An image becomes a keyframe when the camera has moved or turned enough since the keyframe before,
 and the image is neither blurred nor dark nor overexposed. Where a folder names its keyframes in
-split.yaml or TrainSplit.txt, it is those. An interrupted build goes on with the same command.
+split.yaml or TrainSplit.txt, it is those. Keyframes without depth get that of their corners from
+the keyframes around them. An interrupted build goes on with the same command.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from pathlib import Path
 from relpose_ros.core.estimators import chosen_device
 from relpose_ros.core.keyframe_selection import LeftOut, select_keyframes, SelectionConfig
 from relpose_ros.core.map_builder import build_map, finish_map, learn_from_keyframes
+from relpose_ros.core.map_depth import triangulate_map
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.vlad import default_vocabulary
 from relpose_ros.datasets import colmap
@@ -81,6 +83,8 @@ def run(arguments: argparse.Namespace) -> None:
             learn_from_keyframes(
                 arguments.map, arguments.vocabulary == 'learned', device, progress
             )
+    with Progress('Triangulation') as progress:
+        triangulated = triangulate_map(arguments.map, device, progress)
     finish_map(arguments.map)
     if built.without_texture:
         left_out[LeftOut.NO_TEXTURE.value] = list(built.without_texture)
@@ -88,6 +92,8 @@ def run(arguments: argparse.Namespace) -> None:
     seen = built.keyframes + sum(map(len, left_out.values())) + sum(skipped.values())
     size_mb = arguments.map.stat().st_size / 1e6
     print(f'{arguments.map}: {built.keyframes} keyframes of {seen} images, {size_mb:.1f} MB')
+    if triangulated:
+        print(f'depth of {triangulated} keyframes was found from those around them')
     for reason, count in skipped.items():
         print(f'left out {count}: {reason}')
     for reason, names in left_out.items():

@@ -78,9 +78,9 @@ def run(arguments: argparse.Namespace) -> None:
             others = [i for i, image in enumerate(images) if image.name not in mapped]
             queries = [images[i] for i in _spread(others, arguments.queries)]
             title = f'{name}, a keyframe every {distance_m} m'
-            with opened_map(keyframes, device) as keyframe_map:
-                for seeing in (estimator, WithoutDepth(estimator)):
-                    relocalizer = Relocalizer(keyframe_map, seeing, CREDULOUS, device)
+            for seen in (keyframes, WithoutDepth(keyframes)):
+                with opened_map(seen, device) as keyframe_map:
+                    relocalizer = Relocalizer(keyframe_map, estimator, CREDULOUS, device)
                     found = _answers(relocalizer, counted(queries, title), strangers)
                     answers[name] += found
     calibration = fitted(answers, estimator.weights)

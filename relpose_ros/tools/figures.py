@@ -7,7 +7,8 @@ For example:
 DATA holds public recordings in folders of their own: red_kitchen, scannet_pairs, stairs_mini,
 tum_long_office, tum_structure_notexture, hololens_lounge, icsl_corridor, kitti_clip; those that
 are missing are left out, and said to be. The network, its regression alone and the geometric
-estimator are judged on the same pairs, with and without the keyframe's depth. OUT/figures.json is
+estimator are judged on the same pairs, with and without the keyframe's depth, and localize in maps
+with the depth of a camera and of colour alone. OUT/figures.json is
 a list of rows {id, dataset, split, estimator, k, depth, weights, metrics}; OUT/index.html shows
 them.
 """
@@ -88,8 +89,8 @@ def run(arguments: argparse.Namespace) -> None:
         network.network, network.weights, device, RefinementConfig(pose='regression')
     )
     geometric = load_estimator('geometric', device=device)
-    whole = [(each, depth) for each in (network, geometric) for depth in (False, True)]
-    shown = [*whole, (regression, False)]
+    whole = (network, geometric)
+    shown = [*((each, depth) for each in whole for depth in (False, True)), (regression, False)]
     present = [each for each in SETS if (arguments.data / each.folder).is_dir()]
     if not present:
         names = ', '.join(dict.fromkeys(each.folder for each in SETS))
@@ -115,23 +116,26 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _localized(
-    folder: Path, path: Path, shown: Sequence[tuple[Estimator, bool]], device: str
+    folder: Path, path: Path, estimators: Sequence[Estimator], device: str
 ) -> Iterator[Row]:
-    """Map the keyframes of a split and localize its queries, as the node does."""
+    """
+    Map the keyframes of a split and localize its queries, as the node does.
+
+    :param path: of the map with the camera's depth; one of colour alone comes beside it.
+    """
     split = read_split(folder)
-    map_keyframes(path, split.keyframes, device)
-    with KeyframeMap.open(path) as keyframe_map:
-        for estimator, depth in shown:
-            seeing = estimator if depth else WithoutDepth(estimator)
-            relocalizer = Relocalizer(keyframe_map, seeing, device=device)
-            queries = counted(split.queries, f'Queries, {estimator.name}')
-            outcomes = list(evaluate(relocalizer, keyframe_map, queries))
-            result = summary(outcomes, estimator.name, estimator.weights)
-            metrics = {key: value for key, value in result.items() if key not in NOT_ACCURACY}
-            k = RelocalizerConfig().batch
-            yield Row(
-                folder.name, 'localization', estimator.name, k, depth, estimator.weights, metrics
-            )
+    colour = path.with_stem('colour'), WithoutDepth(split.keyframes)
+    for (mapped, keyframes), depth in ((colour, False), ((path, split.keyframes), True)):
+        map_keyframes(mapped, keyframes, device)
+        with KeyframeMap.open(mapped) as keyframe_map:
+            for estimator in estimators:
+                relocalizer = Relocalizer(keyframe_map, estimator, device=device)
+                queries = counted(split.queries, f'Queries, {estimator.name}')
+                outcomes = list(evaluate(relocalizer, keyframe_map, queries))
+                result = summary(outcomes, estimator.name, estimator.weights)
+                metrics = {key: value for key, value in result.items() if key not in NOT_ACCURACY}
+                about = (estimator.name, RelocalizerConfig().batch, depth, estimator.weights)
+                yield Row(folder.name, 'localization', *about, metrics)
 
 
 def _marked(evaluation: Evaluation) -> Evaluation:

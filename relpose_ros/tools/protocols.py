@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.map_builder import build_map, learn_from_keyframes
+from relpose_ros.core.map_depth import triangulate_map
 from relpose_ros.core.network_pose import NetworkEstimator
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.vlad import default_vocabulary
@@ -167,3 +168,5 @@ def map_keyframes(path: Path, keyframes: Sequence[PosedImage], device: str) -> N
     build_map(path, images, default_vocabulary(), device=device)
     with Progress('Learning') as progress:
         learn_from_keyframes(path, device=device, progress=progress)
+    with Progress('Triangulation') as progress:
+        triangulate_map(path, device, progress)

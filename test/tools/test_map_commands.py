@@ -136,3 +136,14 @@ def test_export_map(tmp_path, wall_map, layout, capsys):
     assert len(list((tmp_path / 'a' / expected).glob('*.jpg'))) == 5
     assert run('export-map', wall_map, tmp_path / 'a', '--format', layout) == 1
     assert 'exists already' in capsys.readouterr().err
+
+
+def test_edit_map_finds_depth(tmp_path, wall_map, capsys):
+    colour, path = tmp_path / 'colour.relmap', tmp_path / 'deeper.relmap'
+    shutil.copy(wall_map, colour)
+    with sqlite3.connect(colour) as connection:
+        connection.execute('UPDATE keyframe SET depth = NULL')
+    assert run('edit-map', colour, path, '--triangulate') == 0
+    assert capsys.readouterr().out == f"{path}: 5 keyframes in frame 'map'\n"
+    with KeyframeMap.open(path) as new, KeyframeMap.open(colour) as old:
+        assert (new.depth_count, old.depth_count) == (5, 0)

@@ -1,0 +1,80 @@
+"""Depth for the keyframes of a map that have none, from the keyframes around them."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from relpose_ros.core.fine_matching import FineImage
+from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.network_pose import network_size
+from relpose_ros.core.relative_pose import NetworkConfig
+from relpose_ros.core.triangulation import PosedView, triangulated_depth
+
+# So many of the nearest keyframes are asked that look the same way within this angle.
+NEAREST, MAX_ANGLE_DEG = 6, 35.0
+CACHED = 32  # described images, some 5 MB each
+
+
+def triangulate_map(
+    path: Path, device: str = 'cpu', progress: Callable[[int, int], None] | None = None
+) -> int:
+    """
+    Give depth to keyframes that have none, each in a transaction of its own.
+
+    :param path: the map; keyframes with depth are left as they are.
+    :param device: where images are described and compared.
+    :param progress: called with the number of keyframes done and to do.
+    :return: how many keyframes got depth.
+    :raises MapError: if the map cannot be used or written.
+    """
+    with KeyframeMap.edit(path) as keyframe_map:
+        without = keyframe_map.ids_without_depth
+        poses = {each: keyframe_map.pose(each) for each in keyframe_map.ids}
+        view = lru_cache(CACHED)(_Views(keyframe_map, device))
+        count = 0
+        for done, each in enumerate(without):
+            around = [view(other) for other in neighbours(each, poses)]
+            depth_m = triangulated_depth(view(each), around)
+            if depth_m is not None:
+                keyframe_map.set_depth(each, depth_m)
+                count += 1
+            if progress:
+                progress(done + 1, len(without))
+        return count
+
+
+def neighbours(keyframe_id: int, map_from_camera: dict[int, np.ndarray]) -> list[int]:
+    """
+    Choose keyframes that see the same as another from elsewhere.
+
+    :param map_from_camera: (4, 4) of each keyframe [m].
+    """
+    ids = np.array([each for each in map_from_camera if each != keyframe_id])
+    if not len(ids):
+        return []
+    own = map_from_camera[keyframe_id]
+    others = np.array([map_from_camera[each] for each in ids])
+    alike = others[:, :3, 2] @ own[:3, 2] > np.cos(np.radians(MAX_ANGLE_DEG))
+    distance_m = np.linalg.norm(others[:, :3, 3] - own[:3, 3], axis=1)
+    order = np.argsort(distance_m[alike], kind='stable')
+    return ids[alike][order[:NEAREST]].tolist()
+
+
+class _Views:
+    """Reads keyframes of a map to be triangulated."""
+
+    def __init__(self, keyframe_map: KeyframeMap, device: str) -> None:
+        """Read from an open map."""
+        self._map, self._device = keyframe_map, device
+
+    def __call__(self, keyframe_id: int) -> PosedView:
+        """Return a keyframe."""
+        keyframe = self._map.keyframe(keyframe_id)
+        grey = cv2.cvtColor(keyframe.rgb, cv2.COLOR_RGB2GRAY)
+        size = network_size(keyframe.camera, NetworkConfig().longest_side_px)
+        image = FineImage(
+            grey, keyframe.camera, keyframe.camera.resized(*size), None, self._device
+        )
+        return PosedView(image, keyframe.map_from_camera)
