@@ -1,5 +1,7 @@
 """A live map takes what it should, keeps it, and is gone on with."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from relpose_ros.core.keyframe_map import KeyframeMap
@@ -60,9 +62,10 @@ def test_learning_and_going_on(live, vocabulary, photograph):
     with pytest.raises(MapError, match='has no keyframes'):
         live.learn()
     for i in range(3):
-        live.offer(posed(photograph(0.4 * i), i))
+        live.offer(replace(posed(photograph(0.4 * i), i), depth_m=None))
     live.learn()
-    assert live.offer(posed(photograph(1.2), 9)) == 4
+    assert live.offer(replace(posed(photograph(1.2), 9), depth_m=None)) == 4
     with KeyframeMap.open(live.path) as keyframe_map:
         assert keyframe_map.vocabulary.projection is not None
+        assert keyframe_map.depth_count == 3
         assert len(keyframe_map) == len(live) == 4
