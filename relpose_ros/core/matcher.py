@@ -76,7 +76,7 @@ class CoarseEncoder(ResNetFPN_8_2):
 
 
 class CoarseMatcher(nn.Module):
-    """Features of an image, and of an image in view of another."""
+    """Features of an image, and of an image in view of another, as kornia's LoFTR has them."""
 
     def __init__(self, config: MatcherConfig) -> None:
         """Create the network with random weights."""
@@ -105,7 +105,10 @@ class CoarseMatcher(nn.Module):
         """
         if images.shape[-2] % CELL_PX or images.shape[-1] % CELL_PX:
             raise ValueError(f'images: sides {tuple(images.shape[-2:])} are no multiples of 8')
-        return self.pos_encoding(self.backbone(images))
+        features = self.pos_encoding(self.backbone(images))
+        cells = features.flatten(2).transpose(1, 2).contiguous()  # (B, h w, C)
+        first = self.loftr_coarse.layers[0]  # sees one image alone, and need not be run per pair
+        return first(cells, cells).transpose(1, 2).reshape(features.shape)
 
     def pair_features(self, features_1: Tensor, features_2: Tensor) -> tuple[Tensor, Tensor]:
         """
@@ -117,7 +120,13 @@ class CoarseMatcher(nn.Module):
         """
         cells_1 = features_1.flatten(2).transpose(1, 2).contiguous()  # (B, h1 w1, C)
         cells_2 = features_2.flatten(2).transpose(1, 2).contiguous()
-        cells_1, cells_2 = self.loftr_coarse(cells_1, cells_2)
+        layers = zip(self.loftr_coarse.layers, self.loftr_coarse.layer_names, strict=True)
+        for layer, name in list(layers)[1:]:
+            if name == 'self':
+                cells_1, cells_2 = layer(cells_1, cells_1), layer(cells_2, cells_2)
+            else:
+                cells_1 = layer(cells_1, cells_2)
+                cells_2 = layer(cells_2, cells_1)
         return (
             cells_1.transpose(1, 2).reshape(features_1.shape),
             cells_2.transpose(1, 2).reshape(features_2.shape),
