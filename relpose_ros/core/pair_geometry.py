@@ -83,7 +83,8 @@ def _pnp(matches: PairMatches, threshold_px: float) -> RelativePose | None:
     camera = matches.query
     settings = cv2.UsacParams()
     settings.score = cv2.SCORE_METHOD_MAGSAC
-    settings.loMethod = cv2.LOCAL_OPTIM_SIGMA
+    # What local optimization would find the refinement below finds too, in a third of the time.
+    settings.loMethod = cv2.LOCAL_OPTIM_NULL
     settings.sampler = cv2.SAMPLING_UNIFORM
     settings.threshold = threshold_px
     settings.confidence = CONFIDENCE
