@@ -10,7 +10,7 @@ from relpose_ros.core.geometry import position_error_m, rotation_error_rad
 from relpose_ros.core.localization import Localization
 from relpose_ros.evaluation.metrics import squared_distances
 from scipy.optimize import minimize
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import chi2
 
 # The ellipsoid that shall hold its share of the truths: what a filter's gate looks at.
@@ -58,18 +58,22 @@ def fitted(recordings: Mapping[str, Sequence[Answer]], weights: str | None) -> C
 
     Scales make the ellipsoids of LEVEL hold their share of the right answers in every recording,
     also in the one that errs most: poses that were found by matches err as matches do, and hide
-    it. The chance of being wrong is a logistic regression with a ridge prior.
+    it. The chance of being wrong is a logistic regression with a ridge prior; where nothing was
+    wrong no evidence can tell, and every answer has the same chance, by the rule of succession.
 
     :param recordings: by name, right and wrong answers of images in and out of its maps.
     :param weights: of the estimator.
-    :raises ValueError: if there are too few right answers, or no wrong one to learn from.
+    :raises ValueError: if there are too few right answers.
     """
     scales = np.max([_scales(name, answers) for name, answers in recordings.items()], axis=0)
     answers = [each for of_recording in recordings.values() for each in of_recording]
     wrong = np.array([each.wrong for each in answers], np.float64)
-    if not wrong.any():
-        raise ValueError('no wrong answer to learn from: give more recordings')
     found = np.array([each.evidence for each in answers])
+    if not wrong.any():
+        chance = 1 / (len(answers) + 2)
+        points = ((0.0, 0.0), (float(np.nextafter(chance, 0)), 0.0), (chance, 1.0))
+        unknown = (0.0,) * found.shape[1]
+        return Calibration(weights, *map(float, scales), unknown, float(logit(chance)), points)
     intercept, slopes = _logistic(found, wrong)
     chances = expit(intercept + found @ slopes)
     return Calibration(weights, *map(float, scales), slopes, intercept, _operating_points(chances))

@@ -86,14 +86,21 @@ def test_fit_finds_scales_and_slope():
     assert believed.mean() > 0.2
 
 
-def test_fit_needs_both_kinds():
-    """Without right answers, or without wrong ones, nothing can be learned."""
+def test_fit_needs_right_answers():
     right = Answer((3.0, 0.0, 1.0, -4.0), False, (3.0, 3.0))
-    with pytest.raises(ValueError, match='no wrong answer'):
-        fitted({'office': [right] * 100}, None)
     for answers in ([right] * 5 + [right._replace(wrong=True)] * 100, []):
         with pytest.raises(ValueError, match='hall: . right answers, 20 are needed'):
             fitted({'office': [right] * 100, 'hall': answers}, None)
+
+
+def test_where_nothing_was_wrong_all_answers_are_as_sure_as_their_number_says():
+    rng = np.random.default_rng(2)
+    answers = [Answer(tuple(rng.normal(size=4)), False, (3.0, 3.0)) for _ in range(198)]
+    fit = fitted({'office': answers}, 'abc')
+    chances = [fit.wrong_chance(each.evidence) for each in answers]
+    assert chances == pytest.approx([1 / 200] * 198)
+    assert fit.largest_chance(0.01) >= max(chances)
+    assert fit.largest_chance(0.004) < min(chances)
 
 
 def test_scales_hold_in_every_recording():
