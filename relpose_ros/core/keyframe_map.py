@@ -163,12 +163,6 @@ class KeyframeMap:
         """Ids of all keyframes, in the order they were added."""
         return [row[0] for row in self._query('SELECT id FROM keyframe ORDER BY id')]
 
-    @property
-    def ids_without_depth(self) -> list[int]:
-        """Ids of the keyframes without depth, in the order they were added."""
-        rows = self._query('SELECT id FROM keyframe WHERE depth IS NULL ORDER BY id')
-        return [row[0] for row in rows]
-
     def add(
         self,
         stamp_ns: int,

@@ -1,4 +1,4 @@
-"""Depth for the keyframes of a map that have none, from the keyframes around them."""
+"""Depth where the keyframes of a map have none, from the keyframes around them."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -14,6 +14,8 @@ from relpose_ros.core.triangulation import PosedView, triangulated_depth
 
 # So many of the nearest keyframes are asked that look the same way within this angle.
 NEAREST, MAX_ANGLE_DEG = 6, 35.0
+# In the manifest: the newest keyframe that was looked at.
+TRIANGULATED = 'triangulated'
 CACHED = 32  # described images, some 5 MB each
 
 
@@ -21,27 +23,34 @@ def triangulate_map(
     path: Path, device: str = 'cpu', progress: Callable[[int, int], None] | None = None
 ) -> int:
     """
-    Give depth to keyframes that have none, each in a transaction of its own.
+    Give depth to keyframes where they have none; what a depth camera saw stays as it is.
 
-    :param path: the map; keyframes with depth are left as they are.
+    Each is safe once it is done: called again, also after it was killed, it goes on with the
+    keyframes that are newer.
+
+    :param path: the map.
     :param device: where images are described and compared.
     :param progress: called with the number of keyframes done and to do.
     :return: how many keyframes got depth.
     :raises MapError: if the map cannot be used or written.
     """
     with KeyframeMap.edit(path) as keyframe_map:
-        without = keyframe_map.ids_without_depth
+        newest = int(keyframe_map.manifest.get(TRIANGULATED, 0))
+        todo = [each for each in keyframe_map.ids if each > newest]
         poses = {each: keyframe_map.pose(each) for each in keyframe_map.ids}
         view = lru_cache(CACHED)(_Views(keyframe_map, device))
         count = 0
-        for done, each in enumerate(without):
+        for done, each in enumerate(todo):
             around = [view(other) for other in neighbours(each, poses)]
-            depth_m = triangulated_depth(view(each), around)
-            if depth_m is not None:
-                keyframe_map.set_depth(each, depth_m)
+            found_m = triangulated_depth(view(each), around)
+            if found_m is not None:
+                known_m = keyframe_map.keyframe(each).depth_m
+                filled_m = found_m if known_m is None else np.where(known_m > 0, known_m, found_m)
+                keyframe_map.set_depth(each, filled_m)
                 count += 1
+            keyframe_map.note(TRIANGULATED, str(each))
             if progress:
-                progress(done + 1, len(without))
+                progress(done + 1, len(todo))
         return count
 
 

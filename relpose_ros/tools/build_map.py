@@ -16,8 +16,8 @@ or binary; the scale of such a model is arbitrary, so say how many metres one un
 
 An image becomes a keyframe when the camera has moved or turned enough since the keyframe before,
 and the image is neither blurred nor dark nor overexposed. Where a folder names its keyframes in
-split.yaml or TrainSplit.txt, it is those. Keyframes without depth get that of their corners from
-the keyframes around them. An interrupted build goes on with the same command.
+split.yaml or TrainSplit.txt, it is those. Where they have no depth they get that of their corners
+from the keyframes around them. An interrupted build goes on with the same command.
 """
 
 import argparse
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> None:
     size_mb = arguments.map.stat().st_size / 1e6
     print(f'{arguments.map}: {built.keyframes} keyframes of {seen} images, {size_mb:.1f} MB')
     if triangulated:
-        print(f'depth of {triangulated} keyframes was found from those around them')
+        print(f'depth was added to {triangulated} keyframes, from those around them')
     for reason, count in skipped.items():
         print(f'left out {count}: {reason}')
     for reason, names in left_out.items():

@@ -60,8 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--triangulate',
         action='store_true',
-        help='give keyframes without depth that of their corners, from the keyframes around them; '
-        'build-map has done so',
+        help='give keyframes depth at corners where they have none, from the keyframes around '
+        'them; build-map has done so',
     )
     add_device(parser)
     add_overwrite(parser)

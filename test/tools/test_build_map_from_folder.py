@@ -52,7 +52,7 @@ def test_tum_keyframes_stand_apart_and_are_sharp(tmp_path, photograph, capsys):
     assert run('build-map', path, folder, *options) == 0
     assert positions_m(path) == [0.0, 0.3, 0.7]
     assert capsys.readouterr().out.splitlines()[1:] == [
-        'depth of 3 keyframes was found from those around them',
+        'depth was added to 3 keyframes, from those around them',
         'left out 5: not moved',
         'left out 1: blurred (rgb/1006.000000.png)',
     ]
