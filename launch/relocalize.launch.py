@@ -19,7 +19,7 @@ ARGUMENTS = {
     'image': ('image', 'image topic; its compressed companion is taken along'),
     'camera_info': ('camera_info', 'topic of the camera info that belongs to the image'),
     'namespace': ('', 'namespace of the node, and of topics that do not begin with /'),
-    'estimator': ('', 'geometric or network'),
+    'estimator': ('', 'network or geometric'),
     'weights': ('', "file with the network's weights"),
     'device': ('', 'auto, cpu or cuda'),
     'mode': ('', 'continuous, until_fix or on_demand: which images are localized'),

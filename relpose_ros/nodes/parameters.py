@@ -44,7 +44,7 @@ class NodeConfig:
     """
 
     map_path: str = field(default='', metadata={'live': True})
-    estimator: str = field(default='geometric', metadata={'choices': ESTIMATORS, 'live': True})
+    estimator: str = field(default='network', metadata={'choices': ESTIMATORS, 'live': True})
     weights: str = field(default='', metadata={'live': True})
     device: str = field(default='auto', metadata={'choices': DEVICES, 'live': True})
     mode: str = field(default='continuous', metadata={'choices': MODES, 'live': True})

@@ -25,8 +25,8 @@ def add_estimator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--estimator',
         choices=ESTIMATORS,
-        default='geometric',
-        help='how the relative pose is estimated (default: geometric)',
+        default='network',
+        help='how the relative pose is estimated (default: network)',
     )
     parser.add_argument(
         '--weights',
