@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from relpose_ros.core.fine_matching import FineImage
-from relpose_ros.core.keyframe_map import KeyframeMap
+from relpose_ros.core.keyframe_map import Keyframe, KeyframeMap
 from relpose_ros.core.network_pose import network_size
 from relpose_ros.core.relative_pose import NetworkConfig
 from relpose_ros.core.triangulation import PosedView, triangulated_depth
@@ -42,16 +42,22 @@ def triangulate_map(
         count = 0
         for done, each in enumerate(todo):
             around = [view(other) for other in neighbours(each, poses)]
-            found_m = triangulated_depth(view(each), around)
-            if found_m is not None:
-                known_m = keyframe_map.keyframe(each).depth_m
-                filled_m = found_m if known_m is None else np.where(known_m > 0, known_m, found_m)
+            filled_m = _filled(keyframe_map.keyframe(each), triangulated_depth(view(each), around))
+            if filled_m is not None:
                 keyframe_map.set_depth(each, filled_m)
                 count += 1
             keyframe_map.note(TRIANGULATED, str(each))
             if progress:
                 progress(done + 1, len(todo))
         return count
+
+
+def _filled(keyframe: Keyframe, found_m: np.ndarray | None) -> np.ndarray | None:
+    """Return the depth with what was found where it has none; None if that is nothing."""
+    if found_m is None or keyframe.depth_m is None:
+        return found_m
+    new = (keyframe.depth_m == 0) & (found_m > 0)
+    return np.where(new, found_m, keyframe.depth_m) if new.any() else None
 
 
 def neighbours(keyframe_id: int, map_from_camera: dict[int, np.ndarray]) -> list[int]:

@@ -169,7 +169,7 @@ def flat(tmp_path_factory, photograph) -> Path:
 
 
 def test_a_recording_without_depth_is_judged_by_its_neighbours(tmp_path, flat):
-    ours, still, _ = rows_of(tmp_path, flat, '--protocol', 'trajectory')
+    ours, still, _ = rows_of(tmp_path, flat, '--protocol', 'trajectory', *GEOMETRIC)
     assert ours['metrics']['pairs'] == ours['metrics']['without_scale'] == 4
     assert np.isclose(still['metrics']['position_cm_median'] % 20, 0, atol=1e-3)
 
@@ -185,8 +185,8 @@ def test_figures_of_all_that_is_there(tmp_path, recording, flat, weights, capsys
     ids = [row['id'] for row in rows if row['weights'] or row['estimator'] == 'geometric']
     assert ids == [
         'red_kitchen/localization/network',
-        'red_kitchen/localization/network/keyframe depth',
         'red_kitchen/localization/geometric',
+        'red_kitchen/localization/network/keyframe depth',
         'red_kitchen/localization/geometric/keyframe depth',
         'red_kitchen/nearest/network',
         'red_kitchen/nearest/network/keyframe depth',
