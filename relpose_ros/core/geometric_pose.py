@@ -28,7 +28,7 @@ class GeometricConfig:
     max_ratio: float = field(default=0.9, metadata={'range': (0.5, 1.0)})
     threshold_px: float = field(default=4.0, metadata={'range': (0.1, 20.0)})
     min_inliers: int = field(default=15, metadata={'range': (6, 1000)})
-    min_depth_inliers: int = field(default=6, metadata={'range': (6, 1000)})
+    min_depth_inliers: int = field(default=8, metadata={'range': (6, 1000)})
 
 
 @dataclass(frozen=True, slots=True)
