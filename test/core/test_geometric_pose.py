@@ -73,7 +73,7 @@ def test_matches_that_do_not_agree_give_a_reason(depth):
 
 
 def test_too_few_matches_give_a_reason():
-    for depth, count, detail in ((True, 5, '5 of 6'), (False, 10, '10 of 15')):
+    for depth, count, detail in ((True, 5, '5 of 8'), (False, 10, '10 of 15')):
         query, keyframe = two_views(count=count, depth=depth)
         result = GeometricEstimator().estimate(query, [keyframe])[0]
         assert result.reason == 'few_matches'
