@@ -93,12 +93,21 @@ def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: flo
     return cells_1 @ features_2.flatten(2)
 
 
+def mutual_matches(found: Correspondence, found_back: Correspondence) -> Tensor:
+    """
+    Say which cells of image 1 are also the best match of their match.
+
+    :param found_back: what each cell of image 2 corresponds to in image 1.
+    :return: (B, h1, w1) bool.
+    """
+    column, row = found.cells_2.round().long().unbind(1)  # (B, h1, w1)
+    match = (row * found_back.cells_2.shape[-1] + column).flatten(1)
+    back = found_back.cells_2.round().flatten(2).gather(2, match[:, None].expand(-1, 2, -1))
+    return (back.unflatten(2, column.shape[1:]) == cell_grid(found.confidence)).all(1)
+
+
 def correspondence_map(
-    features_1: Tensor,
-    correspondence: Correspondence,
-    K_1: Tensor,
-    K_2: Tensor,
-    with_features: bool = True,
+    features_1: Tensor, correspondence: Correspondence, K_1: Tensor, K_2: Tensor
 ) -> Tensor:
     """
     Concatenate features, positions and confidence (paper eq. 3).
@@ -108,14 +117,14 @@ def correspondence_map(
     :param features_1: (B, C, h, w).
     :param K_1: (B, 3, 3) of image 1 [px].
     :param K_2: (B, 3, 3) of image 2 [px].
-    :param with_features: of both images; else they are left out.
-    :return: (B, 2 C + 5, h, w), or (B, 5, h, w).
+    :return: (B, 2 C + 5, h, w).
     """
     grid = cell_grid(features_1).expand(len(features_1), -1, -1, -1)
     parts = (
-        *((features_1, correspondence.features_2) if with_features else ()),
-        _rays(grid, K_1),
-        _rays(correspondence.cells_2, K_2),
+        features_1,
+        correspondence.features_2,
+        cell_rays(grid, K_1),
+        cell_rays(correspondence.cells_2, K_2),
         correspondence.confidence,
     )
     return torch.cat(parts, dim=1)
@@ -137,12 +146,13 @@ def cell_grid(features: Tensor) -> Tensor:
     return torch.stack((columns, rows))[None]
 
 
-def _rays(cells: Tensor, K: Tensor) -> Tensor:
+def cell_rays(cells: Tensor, K: Tensor) -> Tensor:
     """
     Lift cells to the plane z = 1; a cell sits on pixel 8 * (column, row).
 
-    :param cells: (B, 2, h, w).
+    :param cells: (B, 2, h, w), column and row.
     :param K: (B, 3, 3) [px].
+    :return: (B, 2, h, w).
     """
     focal = torch.stack((K[:, 0, 0], K[:, 1, 1]), dim=1)[..., None, None]
     principal_point = K[:, :2, 2][..., None, None]

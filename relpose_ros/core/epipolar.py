@@ -51,6 +51,27 @@ def refined(
     return keyframe_from_query, free @ np.linalg.inv(damped) @ free.T * variance
 
 
+def consistent(
+    keyframe_from_query: np.ndarray,
+    rays_query: np.ndarray,
+    rays_keyframe: np.ndarray,
+    threshold_rad: float,
+) -> np.ndarray:
+    """
+    Say which matches agree with an essential matrix, from points in front of both cameras.
+
+    :param keyframe_from_query: (4, 4) with a translation of unit length; rays as for `refined`.
+    :param threshold_rad: largest angle by which rays may miss each other.
+    :return: (n,) bool.
+    """
+    seen, sent = _unit(rays_keyframe), _unit(rays_query)
+    error_rad, _ = _sampson(keyframe_from_query, sent, seen)
+    normal = _unit(np.cross(seen, keyframe_from_query[:3, 3]))
+    turned = sent @ keyframe_from_query[:3, :3].T
+    parallax_rad = -(np.cross(seen, turned) * normal).sum(1)
+    return (np.abs(error_rad) < threshold_rad) & (parallax_rad > -threshold_rad)
+
+
 def _sampson(
     keyframe_from_query: np.ndarray, rays_query: np.ndarray, rays_keyframe: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -65,4 +65,5 @@ def _at_corners(coarse: CoarseMatches, every: bool) -> PairMatches:
 
 def _matches(coarse: CoarseMatches, query: np.ndarray, keyframe: np.ndarray) -> PairMatches:
     depth_m = coarse.keyframe.depths(keyframe)
-    return PairMatches(query, keyframe, depth_m, coarse.query.camera, coarse.keyframe.camera)
+    cameras = coarse.query.camera, coarse.keyframe.camera
+    return PairMatches(query, keyframe, depth_m, *cameras, mostly_right=True)

@@ -111,7 +111,7 @@ class NetworkEstimator:
         keyframe: NetworkFeatures,
     ) -> RelativePose | NoRelativePose:
         """Conclude on the i-th pair of a batch."""
-        sure = (pair.found.confidence[i, 0] >= MIN_CONFIDENCE) & mutual(pair, i)
+        sure = (pair.found.confidence[i, 0] >= MIN_CONFIDENCE) & pair.mutual[i]
         count = int(sure.sum())
         if count < MIN_MATCHES:
             return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
@@ -183,13 +183,6 @@ def _regressed(
             keyframe.fine.places(pixels_keyframe[agrees] / CELL_PX),
         ),
     )
-
-
-def mutual(pair: PairPrediction, i: int) -> Tensor:
-    """Return which cells (h1, w1) of image 1 are also the best match of their match."""
-    column, row = pair.found.cells_2[i].round().long()
-    back = pair.found_back.cells_2[i][:, row, column].round()
-    return (back == cell_grid(pair.found.confidence)[0]).all(0)
 
 
 def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:

@@ -5,14 +5,19 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.epipolar import refined
+from relpose_ros.core.epipolar import consistent, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import inverse, transform
+from relpose_ros.core.two_view_motion import two_view_motion
+import torch
+import torch.nn.functional as F
 
 # Error of a keyframe's depth as a share of it: RGB-D cameras at a few metres.
 DEPTH_SIGMA = 0.02
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
+# Scales of the M-estimator's errors for matches of pixels, from that of cells downwards [rad].
+PIXEL_RAD = (0.05, 0.035, 0.025, 0.018, 0.012, 0.009, 0.007, 0.005, 0.005, 0.005)
 CONFIDENCE = 0.9999
 MAX_ITERATIONS = 2000
 
@@ -25,6 +30,8 @@ class PairMatches:
     :param pixels_query: (n, 2), u v [px].
     :param pixels_keyframe: (n, 2), u v [px].
     :param depth_m: (n,) of the keyframe's pixels, 0 where unknown [m]; None without depth.
+    :param mostly_right: whether the wrong ones are known to be few: then without depth an
+        M-estimator is tried, too, which may find what RANSAC does not.
     """
 
     pixels_query: np.ndarray
@@ -32,6 +39,7 @@ class PairMatches:
     depth_m: np.ndarray | None
     query: Camera
     keyframe: Camera
+    mostly_right: bool = False
 
     def __len__(self) -> int:
         return len(self.pixels_query)
@@ -110,34 +118,55 @@ def _pnp(matches: PairMatches, threshold_px: float) -> RelativePose | None:
 
 
 def _essential(matches: PairMatches, threshold_px: float) -> RelativePose | None:
-    rays_query = matches.query.rays(matches.pixels_query)
-    rays_keyframe = matches.keyframe.rays(matches.pixels_keyframe)
-    views = [np.ascontiguousarray(rays[:, :2]) for rays in (rays_query, rays_keyframe)]
+    rays = matches.query.rays(matches.pixels_query), matches.keyframe.rays(matches.pixels_keyframe)
     focal_px = (matches.query.fx + matches.keyframe.fx) / 2
-    essential, mask = cv2.findEssentialMat(
-        *views,
-        np.eye(3),
-        method=cv2.USAC_MAGSAC,
-        prob=CONFIDENCE,
-        threshold=threshold_px / focal_px,
-    )
-    if essential is None or essential.shape != (3, 3):
-        return None
-    count, rotation, direction, mask = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
-    inliers = mask.ravel() > 0
-    keyframe_from_query, covariance = refined(
-        transform(rotation, direction.ravel()),
-        rays_query[inliers],
-        rays_keyframe[inliers],
-        sigma_rad=1 / focal_px,  # matches are no better than a pixel
-    )
+    threshold_rad = threshold_px / focal_px
+    guesses = [_by_ransac(*rays, threshold_rad)]
+    if matches.mostly_right:
+        guesses.append(_by_m_estimator(*rays, threshold_rad))
+    best, most = None, -1
+    for guess, inliers in guesses:
+        sigma_rad = 1 / focal_px  # matches are no better than a pixel
+        pose, covariance = refined(guess, *(each[inliers] for each in rays), sigma_rad)
+        agree = np.count_nonzero(consistent(pose, *rays, threshold_rad))
+        if agree > most:
+            best, most = (pose, covariance, inliers), agree
+    pose, covariance, inliers = best
     return RelativePose(
-        keyframe_from_query=keyframe_from_query,
+        keyframe_from_query=pose,
         metric=False,
         covariance=covariance,
-        support=float(count),
+        support=float(np.count_nonzero(inliers)),
         matches=Matches(matches.pixels_query[inliers], matches.pixels_keyframe[inliers]),
     )
+
+
+def _by_ransac(
+    rays_query: np.ndarray, rays_keyframe: np.ndarray, threshold_rad: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Solve by MAGSAC++ and the five-point algorithm.
+
+    :return: keyframe_from_query (4, 4) with a translation of unit length; which agree (n,) bool.
+    """
+    views = [np.ascontiguousarray(rays[:, :2]) for rays in (rays_query, rays_keyframe)]
+    settings = {'method': cv2.USAC_MAGSAC, 'prob': CONFIDENCE, 'threshold': threshold_rad}
+    essential, mask = cv2.findEssentialMat(*views, np.eye(3), **settings)
+    if essential is None or essential.shape != (3, 3):
+        return np.eye(4), np.zeros(len(rays_query), bool)
+    _, rotation, direction, mask = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
+    return transform(rotation, direction.ravel()), mask.ravel() > 0
+
+
+def _by_m_estimator(
+    rays_query: np.ndarray, rays_keyframe: np.ndarray, threshold_rad: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Solve by two_view_motion, to the sharpness of pixels; returns the same as _by_ransac."""
+    rays = (torch.from_numpy(each).float()[None] for each in (rays_keyframe, rays_query))
+    weights = torch.ones(1, len(rays_query))
+    motion = two_view_motion(*(F.normalize(each, dim=2) for each in rays), weights, PIXEL_RAD)
+    guess = transform(motion.rotation[0].double().numpy(), motion.direction[0].double().numpy())
+    return guess, consistent(guess, rays_query, rays_keyframe, threshold_rad)
 
 
 def pnp_covariance(

@@ -3,7 +3,12 @@
 from dataclasses import dataclass
 from math import log
 
-from kornia.geometry.conversions import quaternion_to_rotation_matrix
+from kornia.geometry.conversions import (
+    quaternion_to_rotation_matrix,
+    rotation_matrix_to_quaternion,
+)
+from relpose_ros.core.motion_map import mean_nearness
+from relpose_ros.core.two_view_motion import Motion
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
@@ -15,6 +20,10 @@ HIDDEN = 256
 # log-uncertainty of the rotation; direction; distance and log-uncertainty of the position.
 HEAD_SIZES = {1: (10,), 2: (5, 5), 3: (5, 3, 2)}
 ROTATION_SIGMA, POSITION_SIGMA = 4, 9  # where the log-uncertainties stand among these numbers
+# A head that corrects a motion begins with the motion as it is, in a scene of this size [m], and
+# expects these errors [rad, m]. It learns corrections slowly: few scenes teach habits of theirs.
+TYPICAL_DEPTH_M, FIRST_SIGMAS = 2.5, (0.1, 0.2)
+CORRECTION = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +105,14 @@ class ResidualBlock(nn.Module):
 class PoseHead(nn.Module):
     """Residual blocks to a vector of 1152, then one MLP, or two or three, to the pose."""
 
-    def __init__(self, channels: int, heads: int = 1) -> None:
+    def __init__(self, channels: int, heads: int = 1, corrects: bool = False) -> None:
         """
         Create the layers.
 
-        :param channels: of the correspondence map.
+        :param channels: of the correspondence map, or of the motion map.
         :param heads: 1 (the paper's best), 2 (rotation, translation) or 3 (rotation, direction,
             scale).
+        :param corrects: the head corrects the motion of a motion map, and does not at first.
         :raises ValueError: for another number of heads.
         """
         super().__init__()
@@ -117,22 +127,34 @@ class PoseHead(nn.Module):
             nn.Sequential(nn.Linear(flat, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, size))
             for size in HEAD_SIZES[heads]
         )
+        if corrects:
+            for mlp in self.mlps:
+                nn.init.zeros_(mlp[-1].weight)
+                nn.init.zeros_(mlp[-1].bias)
+            self.scale_sigmas(*FIRST_SIGMAS)
 
-    def forward(self, correspondence_map: Tensor) -> PosePrediction:
+    def forward(self, maps: Tensor, motion: Motion | None = None) -> PosePrediction:
         """
         Regress the pose.
 
-        :param correspondence_map: (B, C, h, w).
+        :param maps: (B, C, h, w), correspondence map, or motion map where there is a motion.
+        :param motion: what the head corrects, and gives a length; without, it regresses all.
         """
-        x = self.blocks(correspondence_map)
+        x = self.blocks(maps)
         # At 192x144 this is 3x3 already; other shapes are pooled to it.
         x = F.adaptive_avg_pool2d(x, FLAT_SHAPE).flatten(1)  # (B, 1152)
         out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
+        quat_xyzw, direction, distance_m = out[:, :4], out[:, 5:8], F.softplus(out[:, 8])
+        if motion is not None:
+            change = CORRECTION * out
+            quat_xyzw = _turned(motion.rotation, change[:, :4])
+            direction = motion.direction + change[:, 5:8]
+            distance_m = TYPICAL_DEPTH_M * mean_nearness(maps) * change[:, 8].exp()
         return PosePrediction(
-            quat_xyzw=F.normalize(out[:, :4], dim=1),
+            quat_xyzw=F.normalize(quat_xyzw, dim=1),
             log_rotation_sigma=out[:, ROTATION_SIGMA],
-            direction=F.normalize(out[:, 5:8], dim=1),
-            distance_m=F.softplus(out[:, 8]),
+            direction=F.normalize(direction, dim=1),
+            distance_m=distance_m,
             log_position_sigma=out[:, POSITION_SIGMA],
         )
 
@@ -144,3 +166,11 @@ class PoseHead(nn.Module):
         parts = change.split([mlp[-1].out_features for mlp in self.mlps])
         for mlp, part in zip(self.mlps, parts, strict=True):
             mlp[-1].bias += part.to(mlp[-1].bias)
+
+
+def _turned(rotation: Tensor, change: Tensor) -> Tensor:
+    """Return quaternions xyzw (B, 4) of rotations (B, 3, 3) turned by a change, 0 for none."""
+    turn = F.normalize(change + change.new_tensor((0, 0, 0, 1)), dim=1)
+    turned = rotation_matrix_from_quaternion(turn) @ rotation
+    quat_xyzw = rotation_matrix_to_quaternion(turned.contiguous()).roll(-1, 1)
+    return quat_xyzw * torch.where(quat_xyzw[:, 3:] < 0, -1.0, 1.0)

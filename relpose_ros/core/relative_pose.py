@@ -3,9 +3,16 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relpose_ros.core.correspondence import correspond, Correspondence, correspondence_map
+from relpose_ros.core.correspondence import (
+    correspond,
+    Correspondence,
+    correspondence_map,
+    mutual_matches,
+)
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig
+from relpose_ros.core.motion_map import CHANNELS, matched_motion, motion_map
 from relpose_ros.core.pose_head import PoseHead, PosePrediction
+from relpose_ros.core.two_view_motion import Motion
 import torch
 from torch import nn, Tensor
 
@@ -21,9 +28,10 @@ class NetworkConfig:
 
     :param matcher: the feature network.
     :param heads: MLPs at the end: 1, 2 (rotation, translation) or 3 (rotation, direction, scale).
-    :param head_features: the head sees the features of both images, as in the paper, and not only
-        where they match and how surely. It then needs many scenes to learn from: of few it learns
-        the features by heart, and how cameras move it learns from places alone.
+    :param head_features: the head sees the features of both images, as in the paper, and regresses
+        the pose from nothing. It then needs many scenes to learn from: of few it learns the
+        features by heart. Else it sees where the images match, how surely, and the motion that
+        the matches agree on, which it corrects and gives a length.
     :param soft_warping: average over the softmax instead of the argmax (the paper's ablation).
     :param longest_side_px: images are resized to this before anything else [px].
     """
@@ -42,30 +50,41 @@ class PairPrediction(NamedTuple):
     :param one_from_two: pose of image 2 in the frame of image 1.
     :param two_from_one: pose of image 1 in the frame of image 2, by another pass of the head.
     :param found: what each cell of image 1 corresponds to in image 2.
-    :param found_back: what each cell of image 2 corresponds to in image 1.
+    :param mutual: (B, h1, w1) bool, which of these cells are also the best match of their match.
     """
 
     one_from_two: PosePrediction
     two_from_one: PosePrediction
     found: Correspondence
-    found_back: Correspondence
+    mutual: Tensor
+
+
+class HeadInput(NamedTuple):
+    """
+    What the head sees of a batch of pairs in one order.
+
+    :param maps: (B, 2 C + 5, h, w), correspondence map (paper eq. 3), or motion map (B, 18, h, w).
+    :param motion: what the head corrects; None with features, as in the paper.
+    """
+
+    maps: Tensor
+    motion: Motion | None
 
 
 class PairMaps(NamedTuple):
     """
-    What the head sees of a batch of pairs.
+    What is known of a batch of pairs before the head.
 
-    :param of_image_1: (B, 2 C + 5, h1, w1), correspondence map (paper eq. 3), or (B, 5, h1, w1)
-        without features.
-    :param of_image_2: of h2 and w2, in the other order.
+    :param of_image_1: what the head sees, for image_1_from_image_2.
+    :param of_image_2: the same in the other order.
     :param found: what each cell of image 1 corresponds to in image 2.
-    :param found_back: what each cell of image 2 corresponds to in image 1.
+    :param mutual: (B, h1, w1) bool, which of these cells are also the best match of their match.
     """
 
-    of_image_1: Tensor
-    of_image_2: Tensor
+    of_image_1: HeadInput
+    of_image_2: HeadInput
     found: Correspondence
-    found_back: Correspondence
+    mutual: Tensor
 
 
 class RelativePoseNetwork(nn.Module):
@@ -76,8 +95,8 @@ class RelativePoseNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.matcher = CoarseMatcher(config.matcher)
-        features = 2 * config.matcher.channels if config.head_features else 0
-        self.head = PoseHead(features + 5, config.heads)
+        channels = 2 * config.matcher.channels + 5 if config.head_features else CHANNELS
+        self.head = PoseHead(channels, config.heads, corrects=not config.head_features)
 
     def forward(
         self, features_1: Tensor, features_2: Tensor, K_1: Tensor, K_2: Tensor
@@ -94,8 +113,8 @@ class RelativePoseNetwork(nn.Module):
         :param K_2: (B, 3, 3) likewise.
         """
         maps = self.pair_maps(features_1, features_2, K_1, K_2)
-        predictions = self.head(maps.of_image_1), self.head(maps.of_image_2)
-        return PairPrediction(*predictions, maps.found, maps.found_back)
+        predictions = self.head(*maps.of_image_1), self.head(*maps.of_image_2)
+        return PairPrediction(*predictions, maps.found, maps.mutual)
 
     @torch.no_grad()
     def pair_maps(
@@ -104,12 +123,17 @@ class RelativePoseNetwork(nn.Module):
         """Match and warp: all that comes before the head; arguments as for `forward`."""
         cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
         found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
-        return PairMaps(
-            correspondence_map(cells_1, found, K_1, K_2, self.config.head_features),
-            correspondence_map(cells_2, found_back, K_2, K_1, self.config.head_features),
-            found,
-            found_back,
-        )
+        mutual, mutual_back = mutual_matches(found, found_back), mutual_matches(found_back, found)
+        if self.config.head_features:
+            motion = back = None
+            map_1 = correspondence_map(cells_1, found, K_1, K_2)
+            map_2 = correspondence_map(cells_2, found_back, K_2, K_1)
+        else:
+            motion = matched_motion(found, mutual, K_1, K_2)
+            back = motion.inverse()
+            map_1 = motion_map(found, mutual, motion, K_1, K_2)
+            map_2 = motion_map(found_back, mutual_back, back, K_2, K_1)
+        return PairMaps(HeadInput(map_1, motion), HeadInput(map_2, back), found, mutual)
 
     def _match(self, cells_1: Tensor, cells_2: Tensor) -> Correspondence:
         temperature = self.config.matcher.temperature

@@ -69,6 +69,22 @@ def nearest_pairs(
     return ChosenPairs(keyframes, queries, chosen)
 
 
+def closest_pairs(keyframes: Sequence[PosedImage], queries: Sequence[PosedImage]) -> ChosenPairs:
+    """
+    Pair every query with the keyframe that was taken the least way off.
+
+    :raises ValueError: if there are no keyframes.
+    """
+    if not keyframes:
+        raise ValueError('keyframes: expected at least one')
+    places_m = np.array([each.map_from_camera[:3, 3] for each in keyframes])
+    chosen = []
+    for index, query in enumerate(queries):
+        off_m = np.linalg.norm(places_m - query.map_from_camera[:3, 3], axis=1)
+        chosen.append((int(off_m.argmin()), index))
+    return ChosenPairs(keyframes, queries, chosen)
+
+
 class _Keyframes(Sequence[PosedImage]):
     """The keyframes of a map as posed images."""
 

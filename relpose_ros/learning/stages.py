@@ -7,7 +7,7 @@ from typing import NamedTuple
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
-from relpose_ros.core.relative_pose import RelativePoseNetwork
+from relpose_ros.core.relative_pose import HeadInput, RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
 from relpose_ros.learning.losses import (
     LearnedWeights,
@@ -89,13 +89,13 @@ class HeadBatch(NamedTuple):
     """
     What the head learns from, in both orders of the pairs.
 
-    :param forward: correspondence maps (P, channels, h, w) float16, quaternions xyzw (P, 4) and
+    :param forward: what the head sees of P pairs, its maps in float16; quaternions xyzw (P, 4) and
         translations (P, 3) [m].
     :param backward: the same for the other order.
     """
 
-    forward: tuple[Tensor, Tensor, Tensor]
-    backward: tuple[Tensor, Tensor, Tensor]
+    forward: tuple[HeadInput, Tensor, Tensor]
+    backward: tuple[HeadInput, Tensor, Tensor]
 
 
 class HeadStage(nn.Module):
@@ -135,16 +135,16 @@ class HeadStage(nn.Module):
         features, K = self.network.matcher.image_features(shots.images), shots.K
         maps = self.network.pair_maps(features[first], features[second], K[first], K[second])
         return HeadBatch(
-            (maps.of_image_1.half(), *_first_from_second(shots, first, second)),
-            (maps.of_image_2.half(), *_first_from_second(shots, second, first)),
+            (_half(maps.of_image_1), *_first_from_second(shots, first, second)),
+            (_half(maps.of_image_2), *_first_from_second(shots, second, first)),
         )
 
     def forward(self, batch: HeadBatch) -> Tensor:
         """Return the loss."""
         return (self._loss(*batch.forward) + self._loss(*batch.backward)) / 2
 
-    def _loss(self, maps: Tensor, *truth: Tensor) -> Tensor:
-        prediction = self.network.head(maps.float())
+    def _loss(self, seen: HeadInput, *truth: Tensor) -> Tensor:
+        prediction = self.network.head(seen.maps.float(), seen.motion)
         loss = pose_loss(prediction, *truth)
         weighted = self.weights(loss) if self.weights else loss.total(self.options.direction)
         errors = pose_errors(prediction, *truth)
@@ -185,6 +185,10 @@ class HeadStage(nn.Module):
         pair = self.network(features[first], features[second], K[first], K[second])
         prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
         return prediction, pose_errors(prediction, *_first_from_second(shots, first, second))
+
+
+def _half(seen: HeadInput) -> HeadInput:
+    return seen._replace(maps=seen.maps.half())
 
 
 def _first_from_second(shots: Shots, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

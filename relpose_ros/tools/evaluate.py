@@ -64,6 +64,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='trajectory: keyframes are at least so many images from their query (default: 1)',
     )
     parser.add_argument(
+        '--closest',
+        action='store_true',
+        help='nearest, matches: the keyframe that was taken closest, not the one retrieved',
+    )
+    parser.add_argument(
         '--answer-all',
         action='store_true',
         help='localization: reject no pose for its chance of being wrong, and print and draw what '
@@ -80,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.protocol == LOCALIZATION:
         _localize(arguments, estimator, device)
         return
-    protocol = Protocol(arguments.protocol, arguments.min_frames, arguments.map)
+    protocol = Protocol(arguments.protocol, arguments.min_frames, arguments.map, arguments.closest)
     # The network never looks at depth: its row is not to say that it saw some.
     shown = [(estimator, estimator.name == 'geometric')]
     evaluation = run_protocol(protocol, arguments.data, shown, device)

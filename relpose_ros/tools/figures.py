@@ -57,6 +57,8 @@ TRAJECTORY = Protocol('trajectory')
 SETS = (
     Set(KITCHEN, Protocol('nearest')),
     Set(KITCHEN, Protocol('matches')),
+    Set(KITCHEN, Protocol('nearest', closest=True)),
+    Set(KITCHEN, Protocol('matches', closest=True)),
     Set('scannet_pairs', Protocol('pairs')),
     Set('stairs_mini', TRAJECTORY),
     Set('tum_long_office', TRAJECTORY),

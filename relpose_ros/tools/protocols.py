@@ -18,7 +18,7 @@ from relpose_ros.datasets.image_pair import ImagePair
 from relpose_ros.datasets.layouts import open_images, open_pairs
 from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.match_accuracy import match_errors, network_matcher, sift_matcher
-from relpose_ros.evaluation.pair_choice import nearest_pairs, trajectory_pairs
+from relpose_ros.evaluation.pair_choice import closest_pairs, nearest_pairs, trajectory_pairs
 from relpose_ros.evaluation.pairwise import evaluate_pairs, PairOutcome
 from relpose_ros.evaluation.paper_rows import scene_key, TABLE_1
 from relpose_ros.evaluation.rows import Evaluation, Judged, match_rows, pair_rows, Row
@@ -36,17 +36,20 @@ class Protocol:
     :param name: one of PAIR_PROTOCOLS.
     :param min_frames: of 'trajectory': images between query and keyframe, at least.
     :param map_path: of 'nearest' and 'matches': a map of the one scene; None builds it.
+    :param closest: of 'nearest' and 'matches': take the keyframe that was closest, and not the one
+        whose descriptor is: what the estimator does, whatever is retrieved.
     """
 
     name: str
     min_frames: int = 1
     map_path: Path | None = None
+    closest: bool = False
 
     @property
     def split(self) -> str:
         """Return the name with what the figures depend on."""
         apart = f', at least {self.min_frames} images apart' if self.min_frames > 1 else ''
-        return f'{self.name}{apart}'
+        return f'{self.name}{apart}{", closest keyframe" if self.closest else ""}'
 
 
 def run_protocol(
@@ -111,6 +114,9 @@ def _scene_pairs(
     scenes = {}
     for scene in _split_folders(folder):
         keyframes, queries = read_keyframes_and_queries(scene)
+        if protocol.closest:
+            scenes[scene.name] = closest_pairs(keyframes, queries)
+            continue
         opened = stack.enter_context(opened_map(keyframes, device, protocol.map_path))
         scenes[scene.name] = nearest_pairs(opened, queries, device, counted)
     return scenes

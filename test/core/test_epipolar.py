@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from relpose_ros.core.epipolar import refined
+from relpose_ros.core.epipolar import consistent, refined
 from relpose_ros.core.geometry import (
     direction_error_rad,
     inverse,
@@ -44,6 +44,17 @@ def test_exact_rays_give_the_exact_pose():
     assert direction_error_rad(found, true) < 1e-6
     assert np.linalg.norm(found[:3, 3]) == pytest.approx(1)
     np.testing.assert_allclose(covariance[:3, :3] @ true[:3, 3], 0, atol=1e-9)
+
+
+def test_matches_agree_with_their_motion_if_the_points_are_in_front():
+    rng = np.random.default_rng(3)
+    true, sent, seen = two_views(rng, noise_rad=0, wrong=0.25)
+    found = consistent(true, 3 * sent, 2 * seen, SIGMA_RAD)
+    assert found[25:].all()
+    assert found[:25].sum() < 5
+    behind = true.copy()
+    behind[:3, 3] *= -1
+    assert not consistent(behind, sent, seen, SIGMA_RAD)[25:].any()
 
 
 def test_wrong_matches_have_little_say():

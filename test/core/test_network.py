@@ -9,13 +9,33 @@ from kornia.feature.loftr.loftr import default_cfg
 import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.correspondence import cell_grid, correspond, correspondence_map
+from relpose_ros.core.correspondence import (
+    cell_grid,
+    correspond,
+    Correspondence,
+    correspondence_map,
+    mutual_matches,
+)
 from relpose_ros.core.estimator import NoRelativePose
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig, official_matcher
+from relpose_ros.core.motion_map import (
+    CHANNELS,
+    matched_motion,
+    mean_nearness,
+    motion_map,
+    NEARNESS,
+    SURENESS,
+)
 from relpose_ros.core.network_pose import network_size, NetworkEstimator, untrained_network
 from relpose_ros.core.network_weights import DEFAULT_WEIGHTS, load_network, save_network
-from relpose_ros.core.pose_head import mean_of_both_orders, PoseHead, PosePrediction
+from relpose_ros.core.pose_head import (
+    CORRECTION,
+    mean_of_both_orders,
+    PoseHead,
+    PosePrediction,
+)
 from relpose_ros.core.relative_pose import NetworkConfig
+from relpose_ros.core.two_view_motion import Motion
 from scipy.spatial.transform import Rotation
 import torch
 
@@ -165,8 +185,6 @@ def test_official_features_make_517_channels_with_rays():
     np.testing.assert_allclose(
         stacked[0, 512:514].permute(1, 2, 0), camera.rays(pixels)[..., :2], atol=1e-6
     )
-    places = correspondence_map(features, found, K, K, with_features=False)
-    torch.testing.assert_close(places, stacked[:, 512:])
 
 
 @pytest.mark.parametrize('heads', [1, 2, 3])
@@ -210,6 +228,66 @@ def test_expected_errors_are_scaled_and_nothing_else(heads):
     assert torch.equal(after.translation_m, before.translation_m)
 
 
+def test_the_head_corrects_the_motion_it_is_given():
+    head = PoseHead(CHANNELS, corrects=True).eval()
+    maps = torch.randn(3, CHANNELS, 18, 24, generator=torch.Generator().manual_seed(0))
+    maps[:, SURENESS], maps[:, NEARNESS] = 1, 0.2
+    rotation = Rotation.from_euler('xyz', [[20, -30, 170], [5, 60, -170], [0, 1, 2]], degrees=True)
+    direction = torch.tensor([[1.0, 0, 0], [0, -1, 0], [0, 0, 1]])
+    motion = Motion(torch.from_numpy(rotation.as_matrix()).float(), direction, torch.zeros(3))
+    with torch.no_grad():
+        unchanged = head(maps, motion)
+        head.mlps[0][-1].bias[[0, 8]] = 0.1 / CORRECTION
+        turned = head(maps, motion)
+    true = torch.from_numpy(rotation.as_quat(canonical=True)).float()
+    torch.testing.assert_close(unchanged.quat_xyzw, true)
+    torch.testing.assert_close(unchanged.direction, direction)
+    # At first the scene is taken to be 2.5 m off.
+    torch.testing.assert_close(unchanged.distance_m, torch.full((3,), 0.5))
+    torch.testing.assert_close(turned.distance_m, torch.full((3,), 0.5 * np.exp(0.1)))
+    change = Rotation.from_quat(turned.quat_xyzw.numpy()) * rotation.inv()
+    np.testing.assert_allclose(change.as_rotvec(), [[2 * np.arctan(0.1), 0, 0]] * 3, atol=1e-6)
+
+
+@pytest.mark.parametrize('mirrored', [False, True])
+def test_the_motion_map_of_a_step_sideways(mirrored):
+    """The upper half moved by one column and the lower by two: walls, and a step along them."""
+    step = -1 if mirrored else 1
+    cells_1 = cell_grid(torch.zeros(1, 1, 18, 24))
+    cells_2 = cells_1.clone()
+    cells_2[:, 0, :9] -= step
+    cells_2[:, 0, 9:] -= 2 * step
+    inside = (cells_2[:, 0] >= 0) & (cells_2[:, 0] < 24)
+    found = Correspondence(torch.zeros(1, 1, 18, 24), cells_2, cells_2, torch.ones(1, 1, 18, 24))
+    K = torch.tensor([[[160.0, 0, 96], [0, 160, 72], [0, 0, 1]]])
+    motion = matched_motion(found, inside, K, K)
+    torch.testing.assert_close(
+        motion.direction, torch.tensor([[step, 0, 0]]).float(), atol=1e-2, rtol=0
+    )
+    seen = motion_map(found, inside, motion, K, K)
+    assert seen.shape == (1, CHANNELS, 18, 24)
+    assert 0.05 < mean_nearness(seen) < 0.1
+    # The nearer wall is where 16 px of 160 are one step: ten steps ahead.
+    nearness = torch.tensor([0.05, 0.1]).repeat_interleave(9)
+    torch.testing.assert_close(seen[0, 6, :, 12], nearness, atol=0.01, rtol=0)
+    assert seen[0, 7].abs().max() < 0.1  # nothing misses the motion
+    torch.testing.assert_close(seen[0, 9], inside[0].float())
+
+
+def test_mutual_matches_are_those_that_lead_back():
+    generator = torch.Generator().manual_seed(0)
+    features_1 = torch.randn(2, 6, 3, 4, generator=generator)
+    features_2 = torch.randn(2, 6, 5, 7, generator=generator)
+    forth = correspond(features_1, features_2, 0.1)
+    back = correspond(features_2, features_1, 0.1)
+    found = mutual_matches(forth, back)
+    for i, y, x in np.ndindex(2, 3, 4):
+        column, row = forth.cells_2[i, :, y, x].long().tolist()
+        assert found[i, y, x] == (back.cells_2[i, :, row, column].long().tolist() == [x, y])
+    assert found.any()
+    assert not found.all()
+
+
 def test_other_numbers_of_heads_are_refused():
     with pytest.raises(ValueError, match='expected 1, 2 or 3'):
         PoseHead(21, 4)
@@ -222,7 +300,7 @@ def test_the_matcher_is_frozen_and_the_head_is_not(head_features):
     K = torch.eye(3).expand(2, -1, -1)
     network(features, features, K, K).one_from_two.translation_m.sum().backward()
     assert all(parameter.grad is None for parameter in network.matcher.parameters())
-    assert network.head.blocks[0].conv1.weight.grad.any()
+    assert network.head.mlps[0][-1].weight.grad.any()
 
 
 def test_the_other_order_of_a_true_prediction_is_its_inverse():

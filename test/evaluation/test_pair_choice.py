@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.evaluation.pair_choice import nearest_pairs, trajectory_pairs
+from relpose_ros.evaluation.pair_choice import closest_pairs, nearest_pairs, trajectory_pairs
 
 
 @pytest.fixture
@@ -73,3 +73,10 @@ def test_the_nearest_keyframe_of_a_map(wall_map, photograph):
             assert pair.keyframe.depth_m is not None
             expected = query.map_from_camera[:3, 3] - pair.keyframe.map_from_camera[:3, 3]
             np.testing.assert_allclose(pair.keyframe_from_query[:3, 3], expected, atol=1e-6)
+
+
+def test_the_closest_keyframe(images):
+    pairs = closest_pairs(images[::4], [images[1], images[7], images[11]])
+    assert [pair.keyframe.name for pair in pairs] == ['0', '8', '8']
+    with pytest.raises(ValueError, match='at least one'):
+        closest_pairs([], images)

@@ -74,6 +74,12 @@ def test_nearest_in_several_scenes(tmp_path, recording, weights):
     assert not rows[0]['depth']
 
 
+def test_the_closest_keyframe_instead_of_the_retrieved(tmp_path, recording):
+    rows = rows_of(tmp_path, recording, '--protocol', 'nearest', '--closest', *GEOMETRIC)
+    assert {row['split'] for row in rows} == {'nearest, closest keyframe'}
+    assert (rows[0]['metrics']['pairs'], rows[0]['metrics']['rejected']) == (3, 0)
+
+
 def test_trajectory(tmp_path, recording):
     rows = rows_of(tmp_path, recording, '--protocol', 'trajectory', '--min-frames', 2, *GEOMETRIC)
     assert rows[0]['split'] == 'trajectory, at least 2 images apart'
