@@ -12,8 +12,9 @@ from relpose_ros.core.network_pose import network_size
 from relpose_ros.core.relative_pose import NetworkConfig
 from relpose_ros.core.triangulation import PosedView, triangulated_depth
 
-# So many of the nearest keyframes are asked that look the same way within this angle.
-NEAREST, MAX_ANGLE_DEG = 6, 35.0
+# So many of the nearest keyframes are asked that look the same way within this angle, from another
+# place: those of a robot that turned on the spot tell nothing of depth.
+NEAREST, MAX_ANGLE_DEG, MIN_DISTANCE_M = 6, 35.0, 0.03
 # In the manifest: the newest keyframe that was looked at.
 TRIANGULATED = 'triangulated'
 CACHED = 32  # described images, some 5 MB each
@@ -66,15 +67,13 @@ def neighbours(keyframe_id: int, map_from_camera: dict[int, np.ndarray]) -> list
 
     :param map_from_camera: (4, 4) of each keyframe [m].
     """
-    ids = np.array([each for each in map_from_camera if each != keyframe_id])
-    if not len(ids):
-        return []
+    ids, poses = np.array(list(map_from_camera)), np.array(list(map_from_camera.values()))
     own = map_from_camera[keyframe_id]
-    others = np.array([map_from_camera[each] for each in ids])
-    alike = others[:, :3, 2] @ own[:3, 2] > np.cos(np.radians(MAX_ANGLE_DEG))
-    distance_m = np.linalg.norm(others[:, :3, 3] - own[:3, 3], axis=1)
-    order = np.argsort(distance_m[alike], kind='stable')
-    return ids[alike][order[:NEAREST]].tolist()
+    alike = poses[:, :3, 2] @ own[:3, 2] > np.cos(np.radians(MAX_ANGLE_DEG))
+    distance_m = np.linalg.norm(poses[:, :3, 3] - own[:3, 3], axis=1)
+    fit = alike & (distance_m >= MIN_DISTANCE_M)
+    order = np.argsort(distance_m[fit], kind='stable')
+    return ids[fit][order[:NEAREST]].tolist()
 
 
 class _Views:

@@ -90,6 +90,8 @@ def test_neighbours_are_the_nearest_that_look_the_same_way():
     many = {i: looking(0.1 * i) for i in range(20)}
     assert neighbours(0, many) == list(range(1, NEAREST + 1))
     assert neighbours(1, {1: looking(0)}) == []
+    turned = {i: looking(0, i) for i in range(1, 10)}
+    assert neighbours(1, turned | {20: looking(0.1), 21: looking(-0.2)}) == [20, 21]
 
 
 def test_a_map_that_cannot_be_used_is_refused(tmp_path):
