@@ -1,10 +1,16 @@
 """Matching and warping (paper section 3.2): from two feature maps to one correspondence map."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from relpose_ros.core.match_consensus import vouched_scores
 from relpose_ros.core.matcher import CELL_PX
 import torch
 from torch import Tensor
+
+# Places between cells: the softmax of a match's surroundings is sharper than what the matcher
+# learned to tell cells apart by. With twice its temperature places are nearest to the truth.
+PLACE_TEMPERATURE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,48 +21,103 @@ class Correspondence:
     :param features_2: (B, C, h1, w1), features of image 2 warped to image 1.
     :param cells_2: (B, 2, h1, w1), column and row in image 2's grid.
     :param centres_2: (B, 2, h1, w1), the same between cells: the mean of the 3x3 around the match
-        by their softmax.
+        by their softmax, and for mutual matches the mean of what both images say.
     :param confidence: (B, 1, h1, w1), softmax over image 2 at the match (paper eq. 2).
+    :param belief: (B, h1, w1), of mutual matches, that is best matches of their match, the
+        geometric mean of both confidences; 0 for others.
     """
 
     features_2: Tensor
     cells_2: Tensor
     centres_2: Tensor
     confidence: Tensor
+    belief: Tensor
+
+    @property
+    def mutual(self) -> Tensor:
+        """Return (B, h1, w1) bool."""
+        return self.belief > 0
 
 
 def correspond(
-    features_1: Tensor, features_2: Tensor, temperature: float, soft: bool = False
-) -> Correspondence:
+    features_1: Tensor,
+    features_2: Tensor,
+    temperature: float,
+    soft: bool = False,
+    consensus: bool = False,
+) -> tuple[Correspondence, Correspondence]:
     """
-    Match every cell of image 1 and warp image 2 to it.
+    Match every cell of each image and warp the other one to it.
 
     :param features_1: (B, C, h1, w1).
     :param features_2: (B, C, h2, w2).
     :param temperature: divides the correlations.
-    :param soft: average over image 2 by the softmax instead of taking its largest cell
+    :param soft: average over the other image by the softmax instead of taking its largest cell
         (the paper's ablation; eq. 1 is the hard one).
+    :param consensus: matches that their neighbours bear out are preferred; else, as in the paper,
+        each cell matches on its own.
+    :return: what the cells of image 1 correspond to in image 2, and the other way round.
     """
-    batch, channels, h1, w1 = features_1.shape
-    width_2 = features_2.shape[-1]
-    cells_2 = features_2.flatten(2).transpose(1, 2)  # (B, h2 w2, C)
     correlation = feature_correlation(features_1, features_2, temperature)
-    best, match = correlation.max(dim=2)  # (B, h1 w1)
-    # softmax at the argmax, without writing the whole softmax
-    confidence = (best - correlation.logsumexp(dim=2)).exp()
+    scores = correlation
+    if consensus:
+        scores = vouched_scores(correlation, features_1.shape[-2:], features_2.shape[-2:])
+    forth = _best(correlation, scores, features_2.shape[-1])
+    back = _best(correlation.mT, scores.mT, features_1.shape[-1])
+    return (
+        _correspondence(forth, back, scores, features_1, features_2, soft),
+        _correspondence(back, forth, scores.mT, features_2, features_1, soft),
+    )
+
+
+class _Best(NamedTuple):
+    """
+    Best matches of n cells.
+
+    :param cell: (B, n), index in the other image.
+    :param confidence: (B, n).
+    :param offset: (B, n, 2), columns and rows from the centre of that cell to the place.
+    """
+
+    cell: Tensor
+    confidence: Tensor
+    offset: Tensor
+
+
+def _best(correlation: Tensor, scores: Tensor, width_2: int) -> _Best:
+    """Choose by scores (B, n, m); the correlation tells how sure each match is, and its place."""
+    match = scores.argmax(dim=2)
+    at_match = correlation.gather(2, match[..., None])[..., 0]
+    # softmax at the match, without writing the whole softmax
+    confidence = (at_match - correlation.logsumexp(dim=2)).exp()
+    return _Best(match, confidence, _local_mean(correlation, match, width_2))
+
+
+def _correspondence(
+    forth: _Best, back: _Best, scores: Tensor, features_1: Tensor, features_2: Tensor, soft: bool
+) -> Correspondence:
+    """Warp image 2 to image 1; arguments as for `correspond`."""
+    shape_1, channels = features_1.shape[-2:], features_1.shape[1]
+    grid_2 = cell_grid(features_2).flatten(2).mT  # (1, h2 w2, 2)
+    cells_2 = features_2.flatten(2).mT  # (B, h2 w2, C)
+    place = grid_2[0, forth.cell]
+    mutual = back.cell.gather(1, forth.cell) == torch.arange(forth.cell.shape[1]).to(back.cell)
+    # What both images say of the way between them, in opposite directions.
+    opposite = back.offset.gather(1, forth.cell[..., None].expand(-1, -1, 2))
+    offset = torch.where(mutual[..., None], (forth.offset - opposite) / 2, forth.offset)
+    both = (forth.confidence * back.confidence.gather(1, forth.cell)).sqrt()
     if soft:
-        grid = cell_grid(features_2).flatten(2).transpose(1, 2)  # (1, h2 w2, 2)
-        weights = correlation.softmax(dim=2)
-        warped, position = weights @ cells_2, weights @ grid.expand(batch, -1, -1)
+        weights = scores.softmax(dim=2)
+        warped, position = weights @ cells_2, weights @ grid_2.expand(len(cells_2), -1, -1)
     else:
-        warped = cells_2.gather(1, match[..., None].expand(-1, -1, channels))
-        position = torch.stack((match % width_2, match // width_2), dim=-1).to(features_1.dtype)
-    centre = _local_mean(correlation, match, width_2)
+        warped = cells_2.gather(1, forth.cell[..., None].expand(-1, -1, channels))
+        position = place
     return Correspondence(
-        features_2=warped.transpose(1, 2).reshape(batch, channels, h1, w1),
-        cells_2=position.transpose(1, 2).reshape(batch, 2, h1, w1),
-        centres_2=centre.transpose(1, 2).reshape(batch, 2, h1, w1),
-        confidence=confidence.reshape(batch, 1, h1, w1),
+        features_2=warped.mT.unflatten(2, shape_1),
+        cells_2=position.mT.unflatten(2, shape_1),
+        centres_2=(place + offset).mT.unflatten(2, shape_1),
+        confidence=forth.confidence[:, None].unflatten(2, shape_1),
+        belief=(both * mutual).unflatten(1, shape_1),
     )
 
 
@@ -65,18 +126,18 @@ def _local_mean(correlation: Tensor, match: Tensor, width_2: int) -> Tensor:
     Average the 3x3 cells around each match by their softmax.
 
     :param correlation: (B, n, m).
-    :param match: (B, n), index of the best of the m cells.
-    :return: (B, n, 2), column and row.
+    :param match: (B, n), index of one of the m cells.
+    :return: (B, n, 2), columns and rows from the match.
     """
     height_2 = correlation.shape[2] // width_2
     step = torch.arange(-1, 2, device=match.device)
-    row = (match // width_2)[..., None, None] + step[:, None]
-    column = (match % width_2)[..., None, None] + step
-    row, column = (each.flatten(2) for each in torch.broadcast_tensors(row, column))  # (B, n, 9)
+    down, right = (each.flatten() for each in torch.meshgrid(step, step, indexing='ij'))  # (9,)
+    row, column = (match // width_2)[..., None] + down, (match % width_2)[..., None] + right
     outside = (row < 0) | (row >= height_2) | (column < 0) | (column >= width_2)
     index = row.clamp(0, height_2 - 1) * width_2 + column.clamp(0, width_2 - 1)
-    weights = correlation.gather(2, index).masked_fill(outside, -torch.inf).softmax(2)
-    return torch.stack(((weights * column).sum(2), (weights * row).sum(2)), dim=2)
+    near = correlation.gather(2, index) / PLACE_TEMPERATURE
+    weights = near.masked_fill(outside, -torch.inf).softmax(2)
+    return weights @ torch.stack((right, down), dim=1).to(weights)
 
 
 def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: float) -> Tensor:
@@ -91,19 +152,6 @@ def feature_correlation(features_1: Tensor, features_2: Tensor, temperature: flo
     channels = features_1.shape[1]
     cells_1 = features_1.flatten(2).transpose(1, 2) / (channels * temperature)
     return cells_1 @ features_2.flatten(2)
-
-
-def mutual_matches(found: Correspondence, found_back: Correspondence) -> Tensor:
-    """
-    Say which cells of image 1 are also the best match of their match.
-
-    :param found_back: what each cell of image 2 corresponds to in image 1.
-    :return: (B, h1, w1) bool.
-    """
-    column, row = found.cells_2.round().long().unbind(1)  # (B, h1, w1)
-    match = (row * found_back.cells_2.shape[-1] + column).flatten(1)
-    back = found_back.cells_2.round().flatten(2).gather(2, match[:, None].expand(-1, 2, -1))
-    return (back.unflatten(2, column.shape[1:]) == cell_grid(found.confidence)).all(1)
 
 
 def correspondence_map(

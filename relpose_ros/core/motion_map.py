@@ -21,21 +21,18 @@ MIN_Z, MIN_SINE, MAX_NEARNESS = 0.2, 0.1, 2.0
 UNIT_RAD, MAX_UNITS = 0.03, 3.0  # of the errors
 
 
-def matched_motion(found: Correspondence, mutual: Tensor, K_1: Tensor, K_2: Tensor) -> Motion:
+def matched_motion(found: Correspondence, K_1: Tensor, K_2: Tensor) -> Motion:
     """
-    Return the motion that mutual matches agree on, by their confidence.
+    Return the motion that mutual matches agree on, as far as each is believed.
 
     :param found: what each cell of image 1 corresponds to in image 2.
-    :param mutual: (B, h1, w1) bool.
     :param K_1: (B, 3, 3) of image 1 [px].
     :param K_2: (B, 3, 3) of image 2 [px].
     """
-    return two_view_motion(*_matching_rays(found, K_1, K_2), _weights(found, mutual))
+    return two_view_motion(*_matching_rays(found, K_1, K_2), found.belief.flatten(1))
 
 
-def motion_map(
-    found: Correspondence, mutual: Tensor, motion: Motion, K_1: Tensor, K_2: Tensor
-) -> Tensor:
+def motion_map(found: Correspondence, motion: Motion, K_1: Tensor, K_2: Tensor) -> Tensor:
     """
     Lay out the matches of all cells of image 1, and the motion.
 
@@ -63,8 +60,8 @@ def motion_map(
             nearness,
             (error_rad / UNIT_RAD).clamp(-MAX_UNITS, MAX_UNITS),
             found.confidence.flatten(1),
-            mutual.flatten(1).to(sine),
-            _weights(found, mutual) * geman_mcclure(error_rad),
+            found.mutual.flatten(1).to(sine),
+            found.belief.flatten(1) * geman_mcclure(error_rad),
         ),
         dim=1,
     )
@@ -72,7 +69,7 @@ def motion_map(
     turn = 2 * quat_wxyz[:, 1:] * torch.where(quat_wxyz[:, :1] < 0, -1.0, 1.0)
     of_motion = torch.cat((motion.direction, turn, motion.misfit[:, None]), dim=1)
     everywhere = of_motion[..., None].expand(-1, -1, of_match.shape[2])
-    return torch.cat((of_match, everywhere), dim=1).unflatten(2, mutual.shape[1:])
+    return torch.cat((of_match, everywhere), dim=1).unflatten(2, found.belief.shape[1:])
 
 
 def mean_nearness(maps: Tensor) -> Tensor:
@@ -99,7 +96,3 @@ def _matching_rays(found: Correspondence, K_1: Tensor, K_2: Tensor) -> tuple[Ten
         F.normalize(F.pad(cell_rays(cells, K).flatten(2).transpose(1, 2), (0, 1), value=1), dim=2)
         for cells, K in ((cells_1, K_1), (found.centres_2, K_2))
     )
-
-
-def _weights(found: Correspondence, mutual: Tensor) -> Tensor:
-    return (found.confidence[:, 0] * mutual).flatten(1)

@@ -20,8 +20,8 @@ from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, Relati
 import torch
 from torch import Tensor
 
-# A match is believed from here on; LoFTR's own threshold.
-MIN_CONFIDENCE = 0.2
+# A mutual match counts if it is believed more than this.
+MIN_BELIEF = 0.2
 MIN_MATCHES = 30
 # The pose is believed if this share of its mutual matches lies within so many cells of where it
 # would put them.
@@ -111,7 +111,7 @@ class NetworkEstimator:
         keyframe: NetworkFeatures,
     ) -> RelativePose | NoRelativePose:
         """Conclude on the i-th pair of a batch."""
-        sure = (pair.found.confidence[i, 0] >= MIN_CONFIDENCE) & pair.mutual[i]
+        sure = pair.found.belief[i] > MIN_BELIEF
         count = int(sure.sum())
         if count < MIN_MATCHES:
             return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
@@ -177,7 +177,7 @@ def _regressed(
         keyframe_from_query=keyframe_from_query,
         metric=True,
         covariance=_covariance(prediction, i),
-        support=float(pair.found.confidence[i, 0][sure].cpu().numpy()[agrees].sum()),
+        support=float(pair.found.belief[i][sure].cpu().numpy()[agrees].sum()),
         matches=Matches(
             query.fine.places(pixels_query[agrees] / CELL_PX),
             keyframe.fine.places(pixels_keyframe[agrees] / CELL_PX),

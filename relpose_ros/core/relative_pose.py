@@ -3,12 +3,7 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relpose_ros.core.correspondence import (
-    correspond,
-    Correspondence,
-    correspondence_map,
-    mutual_matches,
-)
+from relpose_ros.core.correspondence import correspond, Correspondence, correspondence_map
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig
 from relpose_ros.core.motion_map import CHANNELS, matched_motion, motion_map
 from relpose_ros.core.pose_head import PoseHead, PosePrediction
@@ -33,6 +28,7 @@ class NetworkConfig:
         features by heart. Else it sees where the images match, how surely, and the motion that
         the matches agree on, which it corrects and gives a length.
     :param soft_warping: average over the softmax instead of the argmax (the paper's ablation).
+    :param consensus: cells match as their neighbours do, not each on its own as in the paper.
     :param longest_side_px: images are resized to this before anything else [px].
     """
 
@@ -40,6 +36,7 @@ class NetworkConfig:
     heads: int = 1
     head_features: bool = False
     soft_warping: bool = False
+    consensus: bool = True
     longest_side_px: int = 192
 
 
@@ -50,13 +47,11 @@ class PairPrediction(NamedTuple):
     :param one_from_two: pose of image 2 in the frame of image 1.
     :param two_from_one: pose of image 1 in the frame of image 2, by another pass of the head.
     :param found: what each cell of image 1 corresponds to in image 2.
-    :param mutual: (B, h1, w1) bool, which of these cells are also the best match of their match.
     """
 
     one_from_two: PosePrediction
     two_from_one: PosePrediction
     found: Correspondence
-    mutual: Tensor
 
 
 class HeadInput(NamedTuple):
@@ -78,13 +73,11 @@ class PairMaps(NamedTuple):
     :param of_image_1: what the head sees, for image_1_from_image_2.
     :param of_image_2: the same in the other order.
     :param found: what each cell of image 1 corresponds to in image 2.
-    :param mutual: (B, h1, w1) bool, which of these cells are also the best match of their match.
     """
 
     of_image_1: HeadInput
     of_image_2: HeadInput
     found: Correspondence
-    mutual: Tensor
 
 
 class RelativePoseNetwork(nn.Module):
@@ -114,7 +107,7 @@ class RelativePoseNetwork(nn.Module):
         """
         maps = self.pair_maps(features_1, features_2, K_1, K_2)
         predictions = self.head(*maps.of_image_1), self.head(*maps.of_image_2)
-        return PairPrediction(*predictions, maps.found, maps.mutual)
+        return PairPrediction(*predictions, maps.found)
 
     @torch.no_grad()
     def pair_maps(
@@ -122,19 +115,20 @@ class RelativePoseNetwork(nn.Module):
     ) -> PairMaps:
         """Match and warp: all that comes before the head; arguments as for `forward`."""
         cells_1, cells_2 = self.matcher.pair_features(features_1, features_2)
-        found, found_back = self._match(cells_1, cells_2), self._match(cells_2, cells_1)
-        mutual, mutual_back = mutual_matches(found, found_back), mutual_matches(found_back, found)
+        found, found_back = self.match(cells_1, cells_2)
         if self.config.head_features:
             motion = back = None
             map_1 = correspondence_map(cells_1, found, K_1, K_2)
             map_2 = correspondence_map(cells_2, found_back, K_2, K_1)
         else:
-            motion = matched_motion(found, mutual, K_1, K_2)
+            motion = matched_motion(found, K_1, K_2)
             back = motion.inverse()
-            map_1 = motion_map(found, mutual, motion, K_1, K_2)
-            map_2 = motion_map(found_back, mutual_back, back, K_2, K_1)
-        return PairMaps(HeadInput(map_1, motion), HeadInput(map_2, back), found, mutual)
+            map_1 = motion_map(found, motion, K_1, K_2)
+            map_2 = motion_map(found_back, back, K_2, K_1)
+        return PairMaps(HeadInput(map_1, motion), HeadInput(map_2, back), found)
 
-    def _match(self, cells_1: Tensor, cells_2: Tensor) -> Correspondence:
-        temperature = self.config.matcher.temperature
-        return correspond(cells_1, cells_2, temperature, self.config.soft_warping)
+    def match(self, cells_1: Tensor, cells_2: Tensor) -> tuple[Correspondence, Correspondence]:
+        """Match both ways features (B, C, h, w) from `matcher.pair_features`."""
+        config = self.config
+        temperature = config.matcher.temperature
+        return correspond(cells_1, cells_2, temperature, config.soft_warping, config.consensus)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.correspondence import correspond
+from relpose_ros.core.correspondence import correspond, Correspondence
 from relpose_ros.core.dense_sift import BINS, dense_root_sift, smallest_side_px
 from relpose_ros.core.geometry import transform_points
 from relpose_ros.core.matcher import CELL_PX
@@ -52,7 +52,7 @@ def network_matcher(estimator: NetworkEstimator) -> Matcher:
     def match(rgb_1: np.ndarray, rgb_2: np.ndarray) -> CellMatches:
         device = next(network.parameters()).device
         cells = [network.matcher.image_features(_grey(rgb).to(device)) for rgb in (rgb_1, rgb_2)]
-        return mutual_best(*network.matcher.pair_features(*cells))
+        return _cell_matches(network.match(*network.matcher.pair_features(*cells))[0])
 
     return match
 
@@ -61,24 +61,16 @@ def sift_matcher() -> Matcher:
     """Return the yardstick: dense RootSIFT at two sizes, one descriptor on each cell."""
 
     def match(rgb_1: np.ndarray, rgb_2: np.ndarray) -> CellMatches:
-        return mutual_best(*(_sift_cells(_grey(rgb)) for rgb in (rgb_1, rgb_2)))
+        cells = (_sift_cells(_grey(rgb)) for rgb in (rgb_1, rgb_2))
+        return _cell_matches(correspond(*cells, temperature=1.0)[0])
 
     return match
 
 
-def mutual_best(cells_1: Tensor, cells_2: Tensor) -> CellMatches:
-    """
-    Match both ways, by the network's own matching.
-
-    :param cells_1: (1, C, h1, w1).
-    :param cells_2: (1, C, h2, w2).
-    """
-    forth = correspond(cells_1, cells_2, temperature=1.0).cells_2[0].long()  # (2, h1, w1)
-    back = correspond(cells_2, cells_1, temperature=1.0).cells_2[0].long()  # (2, h2, w2)
-    rows, columns = torch.meshgrid(*map(torch.arange, cells_1.shape[-2:]), indexing='ij')
-    returned = back[:, forth[1], forth[0]].cpu()
-    mutual = (returned[0] == columns) & (returned[1] == rows)
-    return CellMatches(forth.permute(1, 2, 0).cpu().numpy(), mutual.numpy())
+def _cell_matches(found: Correspondence) -> CellMatches:
+    """Return the matches of one pair."""
+    cells_2 = found.cells_2[0].permute(1, 2, 0)
+    return CellMatches(cells_2.cpu().numpy(), found.mutual[0].cpu().numpy())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

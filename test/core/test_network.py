@@ -14,7 +14,7 @@ from relpose_ros.core.correspondence import (
     correspond,
     Correspondence,
     correspondence_map,
-    mutual_matches,
+    PLACE_TEMPERATURE,
 )
 from relpose_ros.core.estimator import NoRelativePose
 from relpose_ros.core.matcher import CoarseMatcher, MatcherConfig, official_matcher
@@ -135,7 +135,7 @@ def test_hard_matching_and_warping_equal_the_equations():
     generator = torch.Generator().manual_seed(0)
     features_1 = torch.randn(2, 6, 3, 4, generator=generator)
     features_2 = torch.randn(2, 6, 5, 2, generator=generator)
-    found = correspond(features_1, features_2, temperature=0.3)
+    found, _ = correspond(features_1, features_2, temperature=0.3)
     for i in range(2):
         match, confidence = reference_correspondence(
             features_1[i].numpy(), features_2[i].numpy(), 0.3
@@ -146,28 +146,54 @@ def test_hard_matching_and_warping_equal_the_equations():
         torch.testing.assert_close(found.features_2[i], features_2[i][:, rows, columns])
 
 
-def test_between_cells_a_match_is_the_mean_of_its_surroundings():
+def mean_of_surroundings(scores, row, column):
+    """Return u and v (2,) between the cells of one image, around a match; scores (h, w)."""
+    near = [
+        (v, u)
+        for v in range(max(0, row - 1), min(scores.shape[0], row + 2))
+        for u in range(max(0, column - 1), min(scores.shape[1], column + 2))
+    ]
+    weights = np.exp([float(scores[v, u]) / PLACE_TEMPERATURE for v, u in near])
+    v, u = weights @ np.array(near) / weights.sum()
+    return np.array((u, v))
+
+
+def test_between_cells_a_match_is_the_mean_of_its_surroundings_in_both_images():
     generator = torch.Generator().manual_seed(0)
     features_1 = torch.randn(2, 6, 3, 4, generator=generator)
     features_2 = torch.randn(2, 6, 5, 7, generator=generator)
-    found = correspond(features_1, features_2, temperature=0.3)
+    found, _ = correspond(features_1, features_2, temperature=0.3)
     scores = torch.einsum('bcyx,bcvu->byxvu', features_1, features_2) / 6 / 0.3
     for i, y, x in np.ndindex(2, 3, 4):
         column, row = found.cells_2[i, :, y, x].long().tolist()
-        near = [
-            (v, u)
-            for v in range(max(0, row - 1), min(5, row + 2))
-            for u in range(max(0, column - 1), min(7, column + 2))
-        ]
-        weights = np.exp([float(scores[i, y, x, v, u]) for v, u in near])
-        v, u = weights @ np.array(near) / weights.sum()
-        np.testing.assert_allclose(found.centres_2[i, :, y, x], (u, v), rtol=1e-4)
+        place = mean_of_surroundings(scores[i, y, x], row, column)
+        if found.mutual[i, y, x]:
+            back = mean_of_surroundings(scores[i, :, :, row, column], y, x)
+            place = (place + (column, row) + (x, y) - back) / 2
+        np.testing.assert_allclose(found.centres_2[i, :, y, x], place, rtol=1e-4, atol=1e-5)
+
+
+def test_both_orders_say_the_same_of_mutual_matches():
+    generator = torch.Generator().manual_seed(0)
+    features = [torch.randn(2, 6, *shape, generator=generator) for shape in ((6, 8), (5, 7))]
+    forth, back = correspond(*features, temperature=0.1)
+    for i, y, x in forth.mutual.nonzero().tolist():
+        column, row = forth.cells_2[i, :, y, x].long().tolist()
+        assert back.mutual[i, row, column]
+        assert back.belief[i, row, column] == pytest.approx(float(forth.belief[i, y, x]))
+        way = forth.centres_2[i, :, y, x] - torch.tensor((x, y))
+        torch.testing.assert_close(
+            back.centres_2[i, :, row, column], torch.tensor((column, row)) - way
+        )
+    turned, _ = correspond(*features[::-1], temperature=0.1)
+    torch.testing.assert_close(turned.centres_2, back.centres_2)
+    torch.testing.assert_close(turned.belief, back.belief)
 
 
 def test_soft_warping_tends_to_hard_warping_as_the_temperature_falls():
     features_1, features_2 = torch.randn(1, 8, 4, 4), torch.randn(1, 8, 4, 4)
-    hard = correspond(features_1, features_2, temperature=1e-4)
-    soft = correspond(features_1, features_2, temperature=1e-4, soft=True)
+    hard, _ = correspond(features_1, features_2, temperature=1e-4)
+    soft, _ = correspond(features_1, features_2, temperature=1e-4, soft=True)
     torch.testing.assert_close(soft.features_2, hard.features_2, atol=1e-3, rtol=1e-3)
     torch.testing.assert_close(soft.cells_2, hard.cells_2, atol=1e-3, rtol=1e-3)
 
@@ -176,7 +202,7 @@ def test_official_features_make_517_channels_with_rays():
     features = torch.randn(1, 256, 3, 4)
     camera = Camera(32, 24, 20.0, 25.0, 16.0, 8.0)
     K = torch.from_numpy(camera.K).float()[None]
-    found = correspond(features, features, 0.1)
+    found, _ = correspond(features, features, 0.1)
     stacked = correspondence_map(features, found, K, K)
     assert stacked.shape == (1, 517, 3, 4)
     # An image matched with itself: cell (column 2, row 1) sits on pixel (16, 8), the centre.
@@ -258,18 +284,19 @@ def test_the_motion_map_of_a_step_sideways(mirrored):
     cells_2[:, 0, :9] -= step
     cells_2[:, 0, 9:] -= 2 * step
     inside = (cells_2[:, 0] >= 0) & (cells_2[:, 0] < 24)
-    found = Correspondence(torch.zeros(1, 1, 18, 24), cells_2, cells_2, torch.ones(1, 1, 18, 24))
+    sure = torch.ones(1, 1, 18, 24)
+    found = Correspondence(sure, cells_2, cells_2, sure, inside.float())
     K = torch.tensor([[[160.0, 0, 96], [0, 160, 72], [0, 0, 1]]])
-    motion = matched_motion(found, inside, K, K)
+    motion = matched_motion(found, K, K)
     torch.testing.assert_close(
         motion.direction, torch.tensor([[step, 0, 0]]).float(), atol=1e-2, rtol=0
     )
-    seen = motion_map(found, inside, motion, K, K)
+    seen = motion_map(found, motion, K, K)
     assert seen.shape == (1, CHANNELS, 18, 24)
     assert 0.05 < mean_nearness(seen) < 0.1
     # The nearer wall is where 16 px of 160 are one step: ten steps ahead.
     nearness = torch.tensor([0.05, 0.1]).repeat_interleave(9)
-    torch.testing.assert_close(seen[0, 6, :, 12], nearness, atol=0.01, rtol=0)
+    torch.testing.assert_close(seen[0, NEARNESS, :, 12], nearness, atol=0.01, rtol=0)
     assert seen[0, 7].abs().max() < 0.1  # nothing misses the motion
     torch.testing.assert_close(seen[0, 9], inside[0].float())
 
@@ -278,14 +305,15 @@ def test_mutual_matches_are_those_that_lead_back():
     generator = torch.Generator().manual_seed(0)
     features_1 = torch.randn(2, 6, 3, 4, generator=generator)
     features_2 = torch.randn(2, 6, 5, 7, generator=generator)
-    forth = correspond(features_1, features_2, 0.1)
-    back = correspond(features_2, features_1, 0.1)
-    found = mutual_matches(forth, back)
+    forth, back = correspond(features_1, features_2, 0.1)
     for i, y, x in np.ndindex(2, 3, 4):
         column, row = forth.cells_2[i, :, y, x].long().tolist()
-        assert found[i, y, x] == (back.cells_2[i, :, row, column].long().tolist() == [x, y])
-    assert found.any()
-    assert not found.all()
+        leads_back = back.cells_2[i, :, row, column].long().tolist() == [x, y]
+        assert forth.mutual[i, y, x] == leads_back
+        both = forth.confidence[i, 0, y, x] * back.confidence[i, 0, row, column]
+        assert float(forth.belief[i, y, x]) == pytest.approx(leads_back * float(both.sqrt()))
+    assert forth.mutual.any()
+    assert not forth.mutual.all()
 
 
 def test_other_numbers_of_heads_are_refused():
@@ -331,7 +359,7 @@ def estimator_and_images(device='cpu', **config):
 
 
 def believe_everything(monkeypatch):
-    limits = {'MIN_CONFIDENCE': 0, 'MIN_MATCHES': 1, 'MIN_CONSISTENT': 0, 'CONSISTENT_CELLS': 1e3}
+    limits = {'MIN_BELIEF': 0, 'MIN_MATCHES': 1, 'MIN_CONSISTENT': 0, 'CONSISTENT_CELLS': 1e3}
     for name, value in limits.items():
         monkeypatch.setattr(f'relpose_ros.core.network_pose.{name}', value)
 
@@ -367,7 +395,7 @@ def test_keyframes_of_another_camera_go_along(monkeypatch):
 
 
 def test_too_few_confident_matches_get_a_reason(monkeypatch):
-    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_CONFIDENCE', 1.1)
+    monkeypatch.setattr('relpose_ros.core.network_pose.MIN_BELIEF', 1.1)
     estimator, images = estimator_and_images()
     camera = Camera(160, 96, 120.0, 120.0, 80.0, 48.0)
     query, keyframe = (estimator.features(image, camera, None) for image in images[:2])

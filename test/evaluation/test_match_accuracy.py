@@ -11,12 +11,10 @@ from relpose_ros.evaluation.match_accuracy import (
     CellMatches,
     match_errors,
     match_metrics,
-    mutual_best,
     network_matcher,
     sift_matcher,
     true_cells,
 )
-import torch
 
 SIDE_PX = 320  # as the photographs: nothing is resized
 SHIFT_CELLS = 280 * 0.29 / 1.5 / 8  # focal length, baseline, distance of the wall, cell
@@ -88,22 +86,6 @@ def test_root_sift_matches_the_wall(pair):
         [match_errors(lambda a, b: sift_matcher()(a, b[::-1].copy()), pair, SIDE_PX)]
     )
     assert elsewhere['visible_within_cell'] < 0.2
-
-
-def test_best_matches_are_those_of_a_plain_loop():
-    generator = torch.Generator().manual_seed(0)
-    cells_1, cells_2 = (
-        torch.nn.functional.normalize(torch.randn(1, 8, *shape, generator=generator), dim=1)
-        for shape in ((3, 4), (5, 6))
-    )
-    found = mutual_best(cells_1, cells_2)
-    similarity = torch.einsum('crs,cuv->rsuv', cells_1[0], cells_2[0]).numpy()
-    for row in range(3):
-        for column in range(4):
-            best = np.unravel_index(similarity[row, column].argmax(), (5, 6))
-            assert tuple(found.cells_2[row, column]) == best[::-1]
-            back = np.unravel_index(similarity[:, :, best[0], best[1]].argmax(), (3, 4))
-            assert found.mutual[row, column] == (back == (row, column))
 
 
 def test_the_network_is_judged_on_its_own_grid(pair):
