@@ -8,7 +8,7 @@ import numpy as np
 from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.consistency import disagreement_rad
-from relpose_ros.core.correspondence import cell_grid
+from relpose_ros.core.correspondence import cell_grid, Correspondence
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
@@ -16,7 +16,7 @@ from relpose_ros.core.match_sets import CoarseMatches, match_sets
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.refine import refined_pose, RefinementConfig
-from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, RelativePoseNetwork
+from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
 import torch
 from torch import Tensor
 
@@ -99,25 +99,27 @@ class NetworkEstimator:
             )
             prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
             for i, row in enumerate(rows):
-                results[row] = self._result(prediction, pair, i, query, keyframes[row])
+                seen = _SeenPair.of_batch(prediction, pair.found, i)
+                results[row] = self._result(seen, query, keyframes[row])
         return results
 
     def _result(
-        self,
-        prediction: PosePrediction,
-        pair: PairPrediction,
-        i: int,
-        query: NetworkFeatures,
-        keyframe: NetworkFeatures,
+        self, seen: '_SeenPair', query: NetworkFeatures, keyframe: NetworkFeatures
     ) -> RelativePose | NoRelativePose:
-        """Conclude on the i-th pair of a batch."""
-        sure = pair.found.belief[i] > MIN_BELIEF
+        """Conclude on one pair."""
+        sure = seen.belief > MIN_BELIEF
         count = int(sure.sum())
         if count < MIN_MATCHES:
             return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
-        result = _regressed(prediction, pair, i, sure, query, keyframe)
+        agrees = sure & seen.agreeing(query.camera, keyframe.camera)
+        share = int(agrees.sum()) / count
+        if share < MIN_CONSISTENT:
+            detail = f'{100 * share:.0f} % of {count} matches agree with the pose'
+            result = NoRelativePose(Reason.NO_CONSISTENT_POSE, detail)
+        else:
+            result = seen.regressed(agrees, query.fine, keyframe.fine)
         if self._refinement.pose != 'regression':
-            coarse = CoarseMatches(query.fine, keyframe.fine, sure, pair.found.centres_2[i])
+            coarse = CoarseMatches(query.fine, keyframe.fine, sure, seen.places)
             matches = match_sets(coarse, self._refinement.fine)
             result = refined_pose(matches, result, self._refinement)
         if isinstance(result, NoRelativePose):
@@ -149,47 +151,56 @@ def network_size(camera: Camera, longest_side_px: int) -> tuple[int, int]:
     return width, height
 
 
-def _regressed(
-    prediction: PosePrediction,
-    pair: PairPrediction,
-    i: int,
-    sure: Tensor,
-    query: NetworkFeatures,
-    keyframe: NetworkFeatures,
-) -> RelativePose | NoRelativePose:
-    """Return the head's pose for the i-th pair of a batch, if its matches bear it out."""
-    keyframe_from_query = transform(
-        rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy()),
-        prediction.translation_m[i].cpu().numpy(),
-    )
-    pixels_keyframe = cell_grid(pair.found.cells_2)[0][:, sure].T.cpu().numpy() * CELL_PX
-    pixels_query = pair.found.cells_2[i][:, sure].T.cpu().numpy() * CELL_PX
-    off = disagreement_rad(
-        keyframe_from_query,
-        keyframe.camera.rays(pixels_keyframe),
-        query.camera.rays(pixels_query),
-    )
-    agrees = off < CONSISTENT_CELLS * CELL_PX / query.camera.fx
-    if agrees.mean() < MIN_CONSISTENT:
-        detail = f'{100 * agrees.mean():.0f} % of {len(agrees)} matches agree with the pose'
-        return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail)
-    return RelativePose(
-        keyframe_from_query=keyframe_from_query,
-        metric=True,
-        covariance=_covariance(prediction, i),
-        support=float(pair.found.belief[i][sure].cpu().numpy()[agrees].sum()),
-        matches=Matches(
-            query.fine.places(pixels_query[agrees] / CELL_PX),
-            keyframe.fine.places(pixels_keyframe[agrees] / CELL_PX),
-        ),
-    )
+@dataclass(frozen=True, slots=True, eq=False)
+class _SeenPair:
+    """
+    What the network says of one pair.
 
+    :param keyframe_from_query: (4, 4), the head's [m].
+    :param covariance: (6, 6), as RelativePose.covariance.
+    :param belief: (h, w), of the keyframe's mutual matches; 0 for others.
+    :param places: (2, h, w), column and row of each of the keyframe's cells in the query.
+    """
 
-def _covariance(prediction: PosePrediction, i: int) -> np.ndarray:
-    """Spread each expected error evenly over three axes."""
-    position_m = float(prediction.log_position_sigma[i].exp())
-    rotation_rad = float(prediction.log_rotation_sigma[i].exp())
-    return np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
+    keyframe_from_query: np.ndarray
+    covariance: np.ndarray
+    belief: Tensor
+    places: Tensor
+
+    @classmethod
+    def of_batch(cls, prediction: PosePrediction, found: Correspondence, i: int) -> '_SeenPair':
+        """Take the i-th pair of a batch, and spread each expected error evenly over three axes."""
+        rotation = rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy())
+        pose = transform(rotation, prediction.translation_m[i].cpu().numpy())
+        position_m = float(prediction.log_position_sigma[i].exp())
+        rotation_rad = float(prediction.log_rotation_sigma[i].exp())
+        covariance = np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
+        return cls(pose, covariance, found.belief[i], found.centres_2[i])
+
+    def agreeing(self, query: Camera, keyframe: Camera) -> Tensor:
+        """
+        Say which matches (h, w) the head's pose explains.
+
+        :param query: as the network sees it; likewise `keyframe`.
+        """
+        cells = cell_grid(self.places)[0], self.places
+        own, there = (each.flatten(1).T.cpu().numpy() * CELL_PX for each in cells)
+        rays = keyframe.rays(own), query.rays(there)
+        off = disagreement_rad(self.keyframe_from_query, *rays)
+        agrees = torch.from_numpy(off < CONSISTENT_CELLS * CELL_PX / query.fx)
+        return agrees.unflatten(0, self.belief.shape).to(self.belief.device)
+
+    def regressed(self, agrees: Tensor, query: FineImage, keyframe: FineImage) -> RelativePose:
+        """Return the head's pose; `agrees` (h, w) are the matches that bear it out."""
+        cells = cell_grid(self.places)[0], self.places
+        own, there = (each[:, agrees].T.cpu().numpy() for each in cells)
+        return RelativePose(
+            keyframe_from_query=self.keyframe_from_query,
+            metric=True,
+            covariance=self.covariance,
+            support=float(self.belief[agrees].sum()),
+            matches=Matches(query.places(there), keyframe.places(own)),
+        )
 
 
 def _in_original(matches: Matches, query: FineImage, keyframe: FineImage) -> Matches:

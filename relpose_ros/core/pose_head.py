@@ -21,8 +21,9 @@ HIDDEN = 256
 HEAD_SIZES = {1: (10,), 2: (5, 5), 3: (5, 3, 2)}
 ROTATION_SIGMA, POSITION_SIGMA = 4, 9  # where the log-uncertainties stand among these numbers
 # A head that corrects a motion begins with the motion as it is, in a scene of this size [m], and
-# expects these errors [rad, m]. It learns corrections slowly: few scenes teach habits of theirs.
-TYPICAL_DEPTH_M, FIRST_SIGMAS = 2.5, (0.1, 0.2)
+# expects these errors of one that fits [rad, m]; with its misfit they grow by this power of e, in
+# rendered rooms and in recorded ones. It learns corrections slowly: few scenes teach habits.
+TYPICAL_DEPTH_M, FIRST_SIGMAS, MISFIT_GROWTH = 2.5, (0.05, 0.15), 5.5
 CORRECTION = 0.02
 
 
@@ -145,17 +146,19 @@ class PoseHead(nn.Module):
         x = F.adaptive_avg_pool2d(x, FLAT_SHAPE).flatten(1)  # (B, 1152)
         out = torch.cat([mlp(x) for mlp in self.mlps], dim=1)  # (B, 10)
         quat_xyzw, direction, distance_m = out[:, :4], out[:, 5:8], F.softplus(out[:, 8])
+        log_sigmas = out[:, [ROTATION_SIGMA, POSITION_SIGMA]]
         if motion is not None:
             change = CORRECTION * out
             quat_xyzw = _turned(motion.rotation, change[:, :4])
             direction = motion.direction + change[:, 5:8]
             distance_m = TYPICAL_DEPTH_M * mean_nearness(maps) * change[:, 8].exp()
+            log_sigmas = log_sigmas + MISFIT_GROWTH * motion.misfit[:, None]
         return PosePrediction(
             quat_xyzw=F.normalize(quat_xyzw, dim=1),
-            log_rotation_sigma=out[:, ROTATION_SIGMA],
+            log_rotation_sigma=log_sigmas[:, 0],
             direction=F.normalize(direction, dim=1),
             distance_m=distance_m,
-            log_position_sigma=out[:, POSITION_SIGMA],
+            log_position_sigma=log_sigmas[:, 1],
         )
 
     @torch.no_grad()

@@ -31,9 +31,11 @@ from relpose_ros.core.network_weights import DEFAULT_WEIGHTS, load_network, save
 from relpose_ros.core.pose_head import (
     CORRECTION,
     mean_of_both_orders,
+    MISFIT_GROWTH,
     PoseHead,
     PosePrediction,
 )
+from relpose_ros.core.refine import RefinementConfig
 from relpose_ros.core.relative_pose import NetworkConfig
 from relpose_ros.core.two_view_motion import Motion
 from scipy.spatial.transform import Rotation
@@ -271,6 +273,12 @@ def test_the_head_corrects_the_motion_it_is_given():
     # At first the scene is taken to be 2.5 m off.
     torch.testing.assert_close(unchanged.distance_m, torch.full((3,), 0.5))
     torch.testing.assert_close(turned.distance_m, torch.full((3,), 0.5 * np.exp(0.1)))
+    # What fits worse is expected to be further off.
+    with torch.no_grad():
+        doubtful = head(maps, motion._replace(misfit=torch.full((3,), 0.4)))
+    for name in ('log_rotation_sigma', 'log_position_sigma'):
+        grown = getattr(doubtful, name) - getattr(turned, name)
+        torch.testing.assert_close(grown, torch.full((3,), 0.4 * MISFIT_GROWTH))
     change = Rotation.from_quat(turned.quat_xyzw.numpy()) * rotation.inv()
     np.testing.assert_allclose(change.as_rotvec(), [[2 * np.arctan(0.1), 0, 0]] * 3, atol=1e-6)
 
@@ -355,7 +363,9 @@ def estimator_and_images(device='cpu', **config):
     network = untrained_network(NetworkConfig(matcher=SMALL, longest_side_px=128, **config))
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 255, (96, 160, 3), np.uint8) for _ in range(3)]
-    return NetworkEstimator(network, 'untrained', device), images
+    # What its matches are good for is random, too: geometry may have no pose of them.
+    alone = RefinementConfig(pose='regression')
+    return NetworkEstimator(network, 'untrained', device, alone), images
 
 
 def believe_everything(monkeypatch):
