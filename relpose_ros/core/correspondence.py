@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from relpose_ros.core.match_consensus import vouched_scores
+from relpose_ros.core.match_consensus import vouched
 from relpose_ros.core.matcher import CELL_PX
 import torch
 from torch import Tensor
@@ -52,21 +52,23 @@ def correspond(
     :param features_1: (B, C, h1, w1).
     :param features_2: (B, C, h2, w2).
     :param temperature: divides the correlations.
-    :param soft: average over the other image by the softmax instead of taking its largest cell
-        (the paper's ablation; eq. 1 is the hard one).
+    :param soft: average features and places over the other image by the softmax instead of taking
+        those of the match (the paper's ablation; eq. 1 is the hard one).
     :param consensus: matches that their neighbours bear out are preferred; else, as in the paper,
         each cell matches on its own.
     :return: what the cells of image 1 correspond to in image 2, and the other way round.
     """
     correlation = feature_correlation(features_1, features_2, temperature)
-    scores = correlation
+    sure, sure_back = correlation.softmax(2), correlation.softmax(1)
+    likely, likely_back = sure, sure_back
     if consensus:
-        scores = vouched_scores(correlation, features_1.shape[-2:], features_2.shape[-2:])
-    forth = _best(correlation, scores, features_2.shape[-1])
-    back = _best(correlation.mT, scores.mT, features_1.shape[-1])
+        likely = vouched(sure * sure_back, features_1.shape[-2:], features_2.shape[-2:])
+        likely_back = likely
+    forth = _best(correlation, likely, sure, features_2.shape[-1])
+    back = _best(correlation.mT, likely_back.mT, sure_back.mT, features_1.shape[-1])
     return (
-        _correspondence(forth, back, scores, features_1, features_2, soft),
-        _correspondence(back, forth, scores.mT, features_2, features_1, soft),
+        _correspondence(forth, back, sure if soft else None, features_1, features_2),
+        _correspondence(back, forth, sure_back.mT if soft else None, features_2, features_1),
     )
 
 
@@ -84,19 +86,27 @@ class _Best(NamedTuple):
     offset: Tensor
 
 
-def _best(correlation: Tensor, scores: Tensor, width_2: int) -> _Best:
-    """Choose by scores (B, n, m); the correlation tells how sure each match is, and its place."""
-    match = scores.argmax(dim=2)
-    at_match = correlation.gather(2, match[..., None])[..., 0]
-    # softmax at the match, without writing the whole softmax
-    confidence = (at_match - correlation.logsumexp(dim=2)).exp()
+def _best(correlation: Tensor, likely: Tensor, sure: Tensor, width_2: int) -> _Best:
+    """
+    Choose the likeliest match of every cell.
+
+    :param correlation: (B, n, m), which tells the place between cells.
+    :param likely: (B, n, m), by which to choose.
+    :param sure: (B, n, m), softmax over image 2.
+    """
+    match = likely.argmax(dim=2)
+    confidence = sure.gather(2, match[..., None])[..., 0]
     return _Best(match, confidence, _local_mean(correlation, match, width_2))
 
 
 def _correspondence(
-    forth: _Best, back: _Best, scores: Tensor, features_1: Tensor, features_2: Tensor, soft: bool
+    forth: _Best, back: _Best, soft: Tensor | None, features_1: Tensor, features_2: Tensor
 ) -> Correspondence:
-    """Warp image 2 to image 1; arguments as for `correspond`."""
+    """
+    Warp image 2 to image 1.
+
+    :param soft: (B, n, m), weights to average by; None for the match alone.
+    """
     shape_1, channels = features_1.shape[-2:], features_1.shape[1]
     grid_2 = cell_grid(features_2).flatten(2).mT  # (1, h2 w2, 2)
     cells_2 = features_2.flatten(2).mT  # (B, h2 w2, C)
@@ -106,12 +116,11 @@ def _correspondence(
     opposite = back.offset.gather(1, forth.cell[..., None].expand(-1, -1, 2))
     offset = torch.where(mutual[..., None], (forth.offset - opposite) / 2, forth.offset)
     both = (forth.confidence * back.confidence.gather(1, forth.cell)).sqrt()
-    if soft:
-        weights = scores.softmax(dim=2)
-        warped, position = weights @ cells_2, weights @ grid_2.expand(len(cells_2), -1, -1)
-    else:
+    if soft is None:
         warped = cells_2.gather(1, forth.cell[..., None].expand(-1, -1, channels))
         position = place
+    else:
+        warped, position = soft @ cells_2, soft @ grid_2.expand(len(cells_2), -1, -1)
     return Correspondence(
         features_2=warped.mT.unflatten(2, shape_1),
         cells_2=position.mT.unflatten(2, shape_1),

@@ -2,20 +2,14 @@
 
 import numpy as np
 from relpose_ros.core.correspondence import cell_grid, correspond
-from relpose_ros.core.match_consensus import FLOOR, SUPPORT, vouched_scores
+from relpose_ros.core.match_consensus import FLOOR, vouched
 import torch
 
 SHAPE_1, SHAPE_2 = (4, 5), (5, 6)
 
 
-def log_dual_softmax(scores):
-    rows = np.log(np.exp(scores).sum(1, keepdims=True))
-    columns = np.log(np.exp(scores).sum(0, keepdims=True))
-    return 2 * scores - rows - columns
-
-
-def support_by_loops(log_likely):
-    likely = np.exp(log_likely).reshape(*SHAPE_1, *SHAPE_2)
+def support_by_loops(likely):
+    likely = likely.reshape(*SHAPE_1, *SHAPE_2)
     padded = np.pad(likely, ((1, 1), (1, 1), (2, 2), (2, 2)))
     total = np.zeros_like(likely)
     for y, x, v, u in np.ndindex(*likely.shape):
@@ -27,17 +21,18 @@ def support_by_loops(log_likely):
                     y + down + 1, x + right + 1, row - 1 : row + 2, column - 1 : column + 2
                 ]
                 total[y, x, v, u] += near.max() if inside else 0
-    return SUPPORT * np.log(total.reshape(log_likely.shape) / 9 + FLOOR)
+    return (total.reshape(20, 30) / 9 + FLOOR) ** 2
 
 
-def test_scores_equal_plain_loops():
+def test_what_is_likely_equals_plain_loops():
     correlation = 3 * torch.randn(2, 20, 30, generator=torch.Generator().manual_seed(0))
-    found = vouched_scores(correlation, SHAPE_1, SHAPE_2)
+    likely = correlation.softmax(2) * correlation.softmax(1)
+    found = vouched(likely, SHAPE_1, SHAPE_2)
     for i in range(2):
-        scores = log_dual_softmax(correlation[i].double().numpy())
-        scores = scores + support_by_loops(scores)
-        scores = scores + support_by_loops(log_dual_softmax(scores))
-        np.testing.assert_allclose(found[i], scores, rtol=1e-4, atol=1e-4)
+        alone = likely[i].double().numpy()
+        first = alone * support_by_loops(alone)
+        each_other = first**2 / first.sum(1, keepdims=True) / first.sum(0, keepdims=True)
+        np.testing.assert_allclose(found[i], first * support_by_loops(each_other), rtol=1e-4)
 
 
 def test_cells_that_look_like_others_follow_their_neighbours():
