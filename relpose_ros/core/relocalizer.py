@@ -21,6 +21,8 @@ from relpose_ros.core.vlad import DenseVlad
 
 # More keyframes are worth their time if the last ones made the standard deviation this small.
 WORTHWHILE = 0.8
+# A single keyframe's errors show nowhere: matching goes on until another one agrees with it.
+MIN_AGREEING = 2
 # Keyframes this far from a pose, or this much turned from it, are about equally hard to match.
 APART_M, APART_RAD = 1.0, 0.5
 
@@ -37,8 +39,8 @@ class RelocalizerConfig:
     :param batch: keyframes matched at once; more follow until the pose is sure.
     :param min_similarity: least similarity of a keyframe to be matched.
     :param max_distance_m: a pose further from its keyframe than this is rejected [m].
-    :param enough_sigma_m: no more keyframes are matched once the position's standard deviation
-        along its worst axis is no larger than this, or hardly falls any more [m].
+    :param enough_sigma_m: no more keyframes are matched once two agree and the position's standard
+        deviation along its worst axis is no larger than this, or hardly falls any more [m].
     :param max_sigma_m: a pose with a larger one is rejected [m].
     :param max_wrong_share: at most this share of the poses given may be wrong by 50 cm or 10
         degrees, as calibrated: the least sure are rejected.
@@ -125,7 +127,7 @@ class Relocalizer:
             if fused is not None:
                 answer = self._conclusion(fused, matched, prior, candidates, latency_s)
                 similar = self._covisible_first(similar, fused)
-            if isinstance(answer, Localization):
+            if isinstance(answer, Localization) and len(answer.agreeing_ids) >= MIN_AGREEING:
                 before_m, sigma_m = sigma_m, worst_sigma_m(answer.covariance)
                 if not sigma_m > self._config.enough_sigma_m:
                     break

@@ -185,6 +185,17 @@ def test_keyframes_that_contradict_each_other_give_no_pose(
     assert result.detail == '2 keyframes contradict each other'
 
 
+def test_matching_goes_on_until_two_keyframes_agree(keyframe_map, describer, tmp_path, photograph):
+    view = photograph(0.3)
+    views = [(photograph(x_m), True) for x_m in (0.1, 0.4, 0.6, 0.8)]
+    config = RelocalizerConfig(batch=1, enough_sigma_m=1000.0)
+    with map_of(tmp_path / 'a.relmap', keyframe_map, describer, views) as four:
+        relocalizer = Relocalizer(four, load_estimator('geometric'), config)
+        found = relocalizer.localize(view.rgb, view.camera)
+    assert len(found.agreeing_ids) == 2
+    assert position_error_m(found.map_from_query, view.map_from_camera) < 0.02
+
+
 def test_another_fusion_can_be_put_in_its_place(keyframe_map, photograph):
     view = photograph(0.3)
     single = Relocalizer(keyframe_map, load_estimator('geometric'), fuse=best_single)
