@@ -1,7 +1,7 @@
 """Fits how sure an estimator's answers are to answers whose truth is known."""
 
 from collections.abc import Mapping, Sequence
-from math import ceil, degrees, inf
+from math import degrees, inf
 from typing import NamedTuple
 
 import numpy as np
@@ -93,9 +93,7 @@ def _scales(name: str, answers: Sequence[Answer]) -> np.ndarray:
     right = [each.distances for each in answers if not each.wrong]
     if len(right) < MIN_RIGHT:
         raise ValueError(f'{name}: {len(right)} right answers, {MIN_RIGHT} are needed: ask more')
-    # The quantile of conformal prediction: that of the sample alone holds less of what comes next.
-    rank = min(len(right), ceil(LEVEL * (len(right) + 1)))
-    return np.sqrt(np.sort(right, axis=0)[rank - 1] / chi2.ppf(LEVEL, 3))
+    return np.sqrt(np.quantile(right, LEVEL, axis=0) / chi2.ppf(LEVEL, 3))
 
 
 def _logistic(found: np.ndarray, wrong: np.ndarray) -> tuple[float, tuple[float, ...]]:

@@ -111,18 +111,6 @@ def test_scales_hold_in_every_recording():
     assert fit.position_scale == pytest.approx((100 / chi2.ppf(0.95, 3)) ** 0.5)
 
 
-def test_scales_of_few_answers_hold_for_the_next_ones():
-    """What 25 answers ask for holds, on average, at least 95 % of further ones."""
-    rng = np.random.default_rng(0)
-    held = []
-    for _ in range(300):
-        distances = rng.chisquare(3, (25, 2))
-        answers = [Answer((0.0,) * 4, False, tuple(each)) for each in distances]
-        fit = fitted({'room': answers}, 'abc')
-        held.append(chi2.cdf(fit.position_scale**2 * chi2.ppf(0.95, 3), 3))
-    assert 0.95 <= np.mean(held) < 0.98
-
-
 def test_risk_against_coverage():
     """Answers count from the surest on; a query without one counts as not answered."""
     outcomes = [outcome(0, chance=0.1), outcome(0, chance=0.2), outcome(3, chance=0.5)]
