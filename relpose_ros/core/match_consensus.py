@@ -50,10 +50,10 @@ def _support(likely: Tensor, shape_1: tuple[int, int], shape_2: tuple[int, int])
 def _with_neighbours(likely: Tensor, axes: tuple[int, ...], combine: Combine) -> Tensor:
     """Combine each entry with those before and after it, along all axes at once."""
     combined = likely.clone()
-    last = likely.shape[axes[0]] - 1, likely.shape[axes[-1]] - 1
     for here, there in ((0, 1), (1, 0)):
         to, of = combined, likely
-        for axis, length in zip(axes, last, strict=False):
+        for axis in axes:
+            length = likely.shape[axis] - 1
             to, of = to.narrow(axis, here, length), of.narrow(axis, there, length)
         combine(to, of, out=to)
     return combined
