@@ -74,8 +74,7 @@ def dense_root_sift(
         energy = _orientation_energy(smooth, kernel.shape[1] // 2)
         bins = _pooled(energy, rows, columns, kernel, stride_px)
         scales.append(_root_sift(bins, contrast_threshold))
-    # Kept as (B, 128, N) until here: sums over the 128 then run along contiguous memory.
-    return torch.cat(scales, dim=2).transpose(1, 2)
+    return torch.cat(scales, dim=1)
 
 
 def _smoothed(grey: Tensor, sigma_px: float) -> Tensor:
@@ -126,17 +125,17 @@ def _pooled(
 
     :param energy: (H + 2 margin, B, 8, W), the margin half of the kernel's reach.
     :param kernel: (4, reach).
-    :return: (B, 128, rows * columns).
+    :return: (B, rows * columns, 128).
     """
-    _, batch, orientations, width = energy.shape
+    _, batch, _, width = energy.shape
     margin_px = kernel.shape[1] // 2
     bins = _pooled_along_first(energy.flatten(1), rows, kernel, stride_px)
     bins = bins.reshape(-1, width).T  # (W, rows * 4 * B * 8)
     bins = functional.pad(bins, (0, 0, margin_px, margin_px))
     bins = _pooled_along_first(bins, columns, kernel, stride_px)
-    bins = bins.unflatten(2, (len(rows), BINS, batch, orientations))
-    # (columns, 4, rows, 4, B, 8) -> B, orientation, row bin, column bin, rows, columns
-    return bins.permute(4, 5, 3, 1, 2, 0).reshape(batch, DESCRIPTOR_SIZE, -1)
+    bins = bins.unflatten(2, (len(rows), BINS, batch, ORIENTATIONS))
+    # (columns, 4, rows, 4, B, 8) -> B, rows, columns, orientation, row bin, column bin
+    return bins.permute(4, 2, 0, 5, 3, 1).reshape(batch, -1, DESCRIPTOR_SIZE)
 
 
 def _pooled_along_first(x: Tensor, centres: Tensor, kernel: Tensor, stride_px: int) -> Tensor:
@@ -174,10 +173,10 @@ def _root_sift(bins: Tensor, contrast_threshold: float) -> Tensor:
     """
     Normalise descriptors: clamp as in SIFT, L1, square root; zero where contrast is low.
 
-    :param bins: (B, 128, n); a column's sum is the mean gradient of its region.
+    :param bins: (B, n, 128); a descriptor's sum is the mean gradient of its region.
     """
-    contrast = bins.sum(1, keepdim=True)
-    bins = torch.minimum(bins, CLAMP * torch.linalg.vector_norm(bins, dim=1, keepdim=True))
-    total = bins.sum(1, keepdim=True)
+    contrast = bins.sum(2, keepdim=True)
+    bins = torch.minimum(bins, CLAMP * torch.linalg.vector_norm(bins, dim=2, keepdim=True))
+    total = bins.sum(2, keepdim=True)
     textured = (contrast >= contrast_threshold) & (total > 0)
     return bins.mul_(torch.where(textured, 1 / total, 0)).sqrt_()

@@ -190,9 +190,12 @@ def _scores(
     row = row[:, None, None] + offset[:, None]
     column = column[:, None, None] + offset
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    there = grid.descriptors[row.clamp(0, rows - 1), column.clamp(0, columns - 1)]
-    score = (there.flatten(1, 2) @ descriptors[..., None])[..., 0].unflatten(1, inside.shape[1:])
-    return torch.where(inside, score, -1.0)
+    index = columns * row.clamp(0, rows - 1) + column.clamp(0, columns - 1)
+    # Much faster on a CPU than grid.descriptors[row, column] and a product with columns.
+    there = grid.descriptors.flatten(0, 1).index_select(0, index.flatten())
+    there = there.view(len(index), len(offset) ** 2, descriptors.shape[1])
+    score = torch.bmm(descriptors[:, None], there.mT)
+    return torch.where(inside, score.view_as(inside), -1.0)
 
 
 def parabola_peak(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:
