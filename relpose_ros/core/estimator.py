@@ -70,10 +70,12 @@ class NoRelativePose:
 
     :param reason: its kind.
     :param detail: figures for a person.
+    :param support: consistent matches of the best pose there was.
     """
 
     reason: Reason
     detail: str
+    support: int = 0
 
 
 class Estimator(Protocol):

@@ -1,7 +1,6 @@
 """From the network's coarse matches to pixels: the places that a pose is solved from."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from relpose_ros.core.fine_matching import FineImage, found_near
@@ -24,35 +23,20 @@ class CoarseMatches:
     centres: Tensor
 
 
-def match_sets(coarse: CoarseMatches, fine: bool) -> Iterator[PairMatches]:
-    """
-    Turn coarse matches into pixels of the working images, the cheapest first.
-
-    That is the strongest corner of each cell. With the keyframe's depth all corners follow: among
-    four times as many matches a pose stands out that a distant view hardly shows, and points in
-    space seldom agree by chance. Rays do, so that without depth more of them tell nothing.
-
-    :param fine: look for corners; else take the cells' own places.
-    """
-    first = _at_corners(coarse, every=False) if fine else _at_cells(coarse)
-    yield first
-    if first.depth_m is None:
-        return
-    if fine:
-        yield _at_corners(coarse, every=True)
-    if first.lack_depth():
-        yield replace(first, depth_m=None)
-
-
-def _at_cells(coarse: CoarseMatches) -> PairMatches:
+def at_cells(coarse: CoarseMatches) -> PairMatches:
+    """Take the cells' own places."""
     row, column = np.nonzero(coarse.cells.cpu().numpy())
     there = coarse.centres[:, row, column].T.double().cpu().numpy()
     own = coarse.keyframe.places(np.stack((column, row), axis=1))
     return _matches(coarse, coarse.query.places(there), own)
 
 
-def _at_corners(coarse: CoarseMatches, every: bool) -> PairMatches:
-    """Look for the corners of the cells, of each the strongest or every one, around the match."""
+def at_corners(coarse: CoarseMatches, every: bool) -> PairMatches:
+    """
+    Look for the corners of the cells around where the match puts them.
+
+    :param every: look for all of a cell's corners instead of the strongest alone.
+    """
     query, keyframe, corners = coarse.query, coarse.keyframe, coarse.keyframe.corners
     wanted = coarse.cells.flatten().cpu().numpy()[corners.cells] & (corners.strongest | every)
     cell, corner = corners.cells[wanted], corners.pixels[wanted]

@@ -12,7 +12,7 @@ from relpose_ros.core.correspondence import cell_grid, Correspondence
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
-from relpose_ros.core.match_sets import CoarseMatches, match_sets
+from relpose_ros.core.match_sets import CoarseMatches
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.refine import refined_pose, RefinementConfig
@@ -120,8 +120,7 @@ class NetworkEstimator:
             result = seen.regressed(agrees, query.fine, keyframe.fine)
         if self._refinement.pose != 'regression':
             coarse = CoarseMatches(query.fine, keyframe.fine, sure, seen.places)
-            matches = match_sets(coarse, self._refinement.fine)
-            result = refined_pose(matches, result, self._refinement)
+            result = refined_pose(coarse, result, self._refinement)
         if isinstance(result, NoRelativePose):
             return result
         return replace(result, matches=_in_original(result.matches, query.fine, keyframe.fine))

@@ -8,7 +8,7 @@ from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import consistent, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import inverse, transform
-from relpose_ros.core.two_view_motion import two_view_motion
+from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
 import torch
 import torch.nn.functional as F
 
@@ -16,10 +16,8 @@ import torch.nn.functional as F
 DEPTH_SIGMA = 0.02
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
-# Scales of the M-estimator's errors for matches of pixels, from that of cells downwards [rad].
-PIXEL_RAD = (0.05, 0.035, 0.025, 0.018, 0.012, 0.009, 0.007, 0.005, 0.005, 0.005)
 CONFIDENCE = 0.9999
-MAX_ITERATIONS = 2000
+ITERATIONS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class PairMatches:
     :param pixels_keyframe: (n, 2), u v [px].
     :param depth_m: (n,) of the keyframe's pixels, 0 where unknown [m]; None without depth.
     :param mostly_right: whether the wrong ones are known to be few: then without depth an
-        M-estimator is tried, too, which may find what RANSAC does not.
+        M-estimator finds what RANSAC does not.
     """
 
     pixels_query: np.ndarray
@@ -63,30 +61,34 @@ class PairMatches:
 
 
 def solve_pair(
-    matches: PairMatches, threshold_px: float, min_inliers: int
+    matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int = ITERATIONS
 ) -> RelativePose | NoRelativePose:
     """
     Find the pose that most matches agree on.
 
     :param threshold_px: largest reprojection or epipolar error of a consistent match [px].
     :param min_inliers: fewest consistent matches of a pose.
+    :param iterations: at most so many samples are drawn with depth.
     """
     matches = matches.solvable()
     if len(matches) < min_inliers:
         detail = f'{len(matches)} of {min_inliers} needed matches'
         return NoRelativePose(Reason.FEW_MATCHES, detail)
-    solve = _essential if matches.depth_m is None else _pnp
-    found = solve(matches, threshold_px)
+    if matches.depth_m is None:
+        found = _essential(matches, threshold_px)
+    else:
+        found = _pnp(matches, threshold_px, iterations)
     inliers = 0 if found is None else int(found.support)
     if inliers < min_inliers:
         return NoRelativePose(
             Reason.NO_CONSISTENT_POSE,
             f'{inliers} of {len(matches)} matches agree, {min_inliers} are needed',
+            support=inliers,
         )
     return found
 
 
-def _pnp(matches: PairMatches, threshold_px: float) -> RelativePose | None:
+def _pnp(matches: PairMatches, threshold_px: float, iterations: int) -> RelativePose | None:
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
     camera = matches.query
     settings = cv2.UsacParams()
@@ -96,7 +98,7 @@ def _pnp(matches: PairMatches, threshold_px: float) -> RelativePose | None:
     settings.sampler = cv2.SAMPLING_UNIFORM
     settings.threshold = threshold_px
     settings.confidence = CONFIDENCE
-    settings.maxIterations = MAX_ITERATIONS
+    settings.maxIterations = iterations
     solved, _, rotation, translation, inliers = cv2.solvePnPRansac(
         points, matches.pixels_query, camera.K, np.zeros(4), params=settings
     )
@@ -120,18 +122,10 @@ def _pnp(matches: PairMatches, threshold_px: float) -> RelativePose | None:
 def _essential(matches: PairMatches, threshold_px: float) -> RelativePose | None:
     rays = matches.query.rays(matches.pixels_query), matches.keyframe.rays(matches.pixels_keyframe)
     focal_px = (matches.query.fx + matches.keyframe.fx) / 2
-    threshold_rad = threshold_px / focal_px
-    guesses = [_by_ransac(*rays, threshold_rad)]
-    if matches.mostly_right:
-        guesses.append(_by_m_estimator(*rays, threshold_rad))
-    best, most = None, -1
-    for guess, inliers in guesses:
-        sigma_rad = 1 / focal_px  # matches are no better than a pixel
-        pose, covariance = refined(guess, *(each[inliers] for each in rays), sigma_rad)
-        agree = np.count_nonzero(consistent(pose, *rays, threshold_rad))
-        if agree > most:
-            best, most = (pose, covariance, inliers), agree
-    pose, covariance, inliers = best
+    solve = _by_m_estimator if matches.mostly_right else _by_ransac
+    guess, inliers = solve(*rays, threshold_px / focal_px)
+    sigma_rad = 1 / focal_px  # matches are no better than a pixel
+    pose, covariance = refined(guess, *(each[inliers] for each in rays), sigma_rad)
     return RelativePose(
         keyframe_from_query=pose,
         metric=False,
@@ -161,10 +155,10 @@ def _by_ransac(
 def _by_m_estimator(
     rays_query: np.ndarray, rays_keyframe: np.ndarray, threshold_rad: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Solve by two_view_motion, to the sharpness of pixels; returns the same as _by_ransac."""
+    """Solve by two_view_motion; returns the same as _by_ransac."""
     rays = (torch.from_numpy(each).float()[None] for each in (rays_keyframe, rays_query))
     weights = torch.ones(1, len(rays_query))
-    motion = two_view_motion(*(F.normalize(each, dim=2) for each in rays), weights, PIXEL_RAD)
+    motion = two_view_motion(*(F.normalize(each, dim=2) for each in rays), weights, CORNERS)
     guess = transform(motion.rotation[0].double().numpy(), motion.direction[0].double().numpy())
     return guess, consistent(guess, rays_query, rays_keyframe, threshold_rad)
 

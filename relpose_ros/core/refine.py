@@ -1,16 +1,19 @@
 """From the network's matches to a better pose: sharper matches, geometry, and a blend of both."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fusion import AGREEING_SIGMAS, MIN_RANGE_M, UNKNOWN_RANGE
 from relpose_ros.core.geometry import transform
-from relpose_ros.core.pair_geometry import PairMatches, solve_pair
+from relpose_ros.core.match_sets import at_cells, at_corners, CoarseMatches
+from relpose_ros.core.pair_geometry import ITERATIONS, PairMatches, solve_pair
 from scipy.spatial.transform import Rotation
 
 POSES = ('blend', 'geometry', 'regression')
+# The strongest corners alone are a quick try. If so many of them agree, more corners are worth it.
+QUICK_ITERATIONS = 250
+MIN_PROMISING = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,28 +37,48 @@ class RefinementConfig:
 
 
 def refined_pose(
-    match_sets: Iterable[PairMatches],
-    regressed: RelativePose | NoRelativePose,
-    config: RefinementConfig,
+    coarse: CoarseMatches, regressed: RelativePose | NoRelativePose, config: RefinementConfig
 ) -> RelativePose | NoRelativePose:
     """
     Solve the matches' geometry and blend it with what the head says.
 
-    :param match_sets: at least one; the first one that gives a pose is taken.
     :return: metric if the keyframe has depth or the head's pose is believed.
     """
-    for matches in match_sets:
-        share = config.min_inlier_share * len(matches.solvable())
-        solved = solve_pair(matches, config.threshold_px, max(config.min_inliers, round(share)))
-        if isinstance(solved, RelativePose):
-            break
-    return solved if config.pose == 'geometry' else _blended(solved, regressed)
+    solved = _solved(coarse, config)
+    return solved if config.pose == 'geometry' else blended(solved, regressed)
 
 
-def _blended(
+def _solved(coarse: CoarseMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
+    """
+    Solve from the strongest corner of each cell, or else from more.
+
+    With the keyframe's depth all corners follow: among four times as many matches a pose stands
+    out that a distant view hardly shows, and points in space seldom agree by chance. Rays do, so
+    that without depth more of them tell nothing.
+    """
+    first = at_corners(coarse, every=False) if config.fine else at_cells(coarse)
+    solved = _solve(first, config, QUICK_ITERATIONS if config.fine else ITERATIONS)
+    if first.depth_m is None or isinstance(solved, RelativePose):
+        return solved
+    if config.fine and (solved.reason is Reason.FEW_MATCHES or solved.support >= MIN_PROMISING):
+        solved = _solve(at_corners(coarse, every=True), config)
+    if isinstance(solved, NoRelativePose) and first.lack_depth():
+        solved = _solve(replace(first, depth_m=None), config)
+    return solved
+
+
+def _solve(
+    matches: PairMatches, config: RefinementConfig, iterations: int = ITERATIONS
+) -> RelativePose | NoRelativePose:
+    share = config.min_inlier_share * len(matches.solvable())
+    min_inliers = max(config.min_inliers, round(share))
+    return solve_pair(matches, config.threshold_px, min_inliers, iterations)
+
+
+def blended(
     solved: RelativePose | NoRelativePose, regressed: RelativePose | NoRelativePose
 ) -> RelativePose | NoRelativePose:
-    """Put two poses together: geometry gives rotation and direction, the head a range."""
+    """Put two poses together: the matches give rotation and direction, the head a range."""
     if isinstance(solved, NoRelativePose):
         # Matches that contradict each other speak against the head's pose, too.
         return regressed if solved.reason is Reason.FEW_MATCHES else solved

@@ -7,23 +7,36 @@ rotation that aligns the rays best, with several directions, and keeps what fits
 drawing of samples, so that the same pair gives the same motion on every device.
 """
 
-from collections.abc import Sequence
 from math import pi
 from typing import NamedTuple
 
-from kornia.geometry.conversions import axis_angle_to_rotation_matrix
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-DIRECTIONS = 16  # that are tried; a motion and its opposite explain matches alike
-# Scales of the errors as the alignment, and then the essential matrix from cells, is found [rad].
+# Scales of the errors as the alignment is found [rad].
 ALIGNMENT_RAD = (0.3, 0.2, 0.15, 0.1, 0.08)
-CELL_RAD = (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015)
 LONGEST_STEP = 0.3
 DAMPING = 1e-4  # of the trace
 MIN_SLOPE = 0.01
 MAX_PARALLAX_RAD = 0.1  # that says on which side of the cameras the points are
+
+
+class Search(NamedTuple):
+    """
+    How a motion is looked for.
+
+    :param directions: how many are tried; a motion and its opposite explain matches alike.
+    :param scales_rad: of the errors, from that of a first guess to that of a match, a step each.
+    """
+
+    directions: int
+    scales_rad: tuple[float, ...]
+
+
+# Cells fit many motions about alike: more directions find none that is nearer to the truth.
+CELLS = Search(16, (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015))
+CORNERS = Search(64, (0.04, 0.03, 0.022, 0.016, 0.012, 0.009, 0.007, 0.005, 0.004, 0.004))
 
 
 class Motion(NamedTuple):
@@ -46,7 +59,7 @@ class Motion(NamedTuple):
 
 
 def two_view_motion(
-    rays_1: Tensor, rays_2: Tensor, weights: Tensor, scales_rad: Sequence[float] = CELL_RAD
+    rays_1: Tensor, rays_2: Tensor, weights: Tensor, search: Search = CELLS
 ) -> Motion:
     """
     Find the motion that matches agree on.
@@ -56,16 +69,15 @@ def two_view_motion(
     :param rays_1: (B, n, 3), unit norm.
     :param rays_2: (B, n, 3), unit norm.
     :param weights: (B, n), how far each match is believed; 0 for none.
-    :param scales_rad: from that of a first guess to that of a match, one for each step.
     """
     batch = len(rays_1)
-    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, DIRECTIONS, 1, 1)
-    direction = half_sphere(DIRECTIONS).to(rays_1).repeat(batch, 1, 1)
+    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, search.directions, 1, 1)
+    direction = half_sphere(search.directions).to(rays_1).repeat(batch, 1, 1)
     products = _products(rays_1, rays_2)
     # The epipolar constraint is linear in the essential matrix: sums of these squares are enough.
     mixed = products.mixed.transpose(1, 2)
     squares = (mixed[..., :, None] * mixed[..., None, :]).flatten(2)  # (B, n, 81)
-    for scale_rad in scales_rad:
+    for scale_rad in search.scales_rad:
         error_rad, slope = _sampson(rotation, direction, products)
         sure = weights[:, None] * geman_mcclure(error_rad, scale_rad) / slope.square()
         normal = (sure @ squares).unflatten(2, (9, 9))  # (B, hypotheses, 9, 9)
@@ -81,7 +93,7 @@ def two_view_motion(
     return motion._replace(direction=torch.where(ahead < 0, -motion.direction, motion.direction))
 
 
-def geman_mcclure(error_rad: Tensor, scale_rad: float = CELL_RAD[-1]) -> Tensor:
+def geman_mcclure(error_rad: Tensor, scale_rad: float = CELLS.scales_rad[-1]) -> Tensor:
     """Return how far errors are believed to be no mistakes, from 1 to 0."""
     return 1 / (1 + (error_rad / scale_rad).square()).square()
 
@@ -158,21 +170,25 @@ def _sampson(rotation: Tensor, direction: Tensor, products: _Products) -> tuple[
 
 def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
     """Take one step; `normal` (B, H, 9, 9) is the weighted sum of squares of the products."""
-    essential = _cross(direction) @ rotation
-    basis = _cross(torch.eye(3).to(direction))  # (3, 3, 3)
-    turned = _cross(direction)[:, :, None] @ basis @ rotation[:, :, None]  # by each axis
-    moved = basis @ rotation[:, :, None]
-    slopes = torch.cat((turned, moved), dim=2).flatten(3)  # (B, H, 6, 9)
+    axes = _cross(torch.eye(3).to(direction))  # (3, 3, 3)
+    along = direction[:, :, None]
+    moved = (axes.flatten(0, 1) @ rotation).unflatten(2, (3, 3)).flatten(3)  # (B, H, 3, 9)
+    essential = along @ moved  # (B, H, 1, 9)
+    twice = (axes[:, None] @ axes).flatten(0, 2)  # (27, 3)
+    turned = (along @ (twice @ rotation).unflatten(2, (3, 9)).flatten(3)).unflatten(3, (3, 9))
+    slopes = torch.cat((turned[:, :, 0], moved), dim=2)  # (B, H, 6, 9)
     weighted = slopes @ normal
     information = weighted @ slopes.transpose(2, 3)
-    gradient = (weighted @ essential.flatten(2)[..., None])[..., 0]
+    gradient = (weighted @ essential.transpose(2, 3))[..., 0]
     trace = information.diagonal(dim1=2, dim2=3).sum(2)[..., None, None]
     fixed = F.pad(direction, (3, 0))  # the length of the direction
     information = information + (1 + trace) * fixed[..., :, None] * fixed[..., None, :]
     damped = information + (DAMPING * trace + 1e-6) * torch.eye(6).to(direction)
     step = -torch.linalg.solve(damped, gradient)
     step = step * (LONGEST_STEP / step.norm(dim=2, keepdim=True).clamp_min(LONGEST_STEP))
-    turn = axis_angle_to_rotation_matrix(step[..., :3].flatten(0, 1)).unflatten(0, step.shape[:2])
+    # Cayley's map: a rotation for any step, by its vector but for third powers.
+    half = _cross(step[..., :3] / 2)
+    turn = torch.linalg.solve(torch.eye(3).to(half) - half, torch.eye(3).to(half) + half)
     return turn @ rotation, F.normalize(direction + step[..., 3:], dim=2)
 
 

@@ -1,11 +1,13 @@
-"""Which places coarse matches become, and in which order they are tried."""
+"""Which places coarse matches become, and which of them a pose is solved from."""
 
 import cv2
 import numpy as np
 import pytest
 from relpose_ros.core.camera import Camera
+from relpose_ros.core.estimator import NoRelativePose, Reason
 from relpose_ros.core.fine_matching import FineImage
-from relpose_ros.core.match_sets import CoarseMatches, match_sets
+from relpose_ros.core.match_sets import at_cells, at_corners, CoarseMatches
+from relpose_ros.core.refine import MIN_PROMISING, refined_pose, RefinementConfig
 import torch
 
 COARSE = Camera(192, 144, 168.0, 168.0, 95.5, 71.5)
@@ -37,38 +39,68 @@ def off_px(matches):
     return np.linalg.norm(matches.pixels_query - matches.pixels_keyframe - SHIFT_PX, axis=1)
 
 
-def test_without_depth_the_strongest_corners_are_all(moved):
-    (only,) = match_sets(moved(), fine=True)
-    assert only.depth_m is None
-    assert 0.8 * 12 * 18 < len(only) <= 12 * 18
-    assert np.median(off_px(only)) < 1
-
-
-def test_with_depth_all_corners_come_second(moved):
-    strongest, every = match_sets(moved(np.full((240, 320), 2.0, np.float32)), fine=True)
+def test_a_cell_has_one_strongest_corner_and_four_in_all(moved):
+    depth_m = np.full((240, 320), 2.0, np.float32)
+    strongest, every = (at_corners(moved(depth_m), every) for every in (False, True))
+    assert 0.8 * 12 * 18 < len(strongest) <= 12 * 18
     assert 3.5 * len(strongest) < len(every) <= 4 * 12 * 18
     for matches in (strongest, every):
         assert (matches.depth_m == 2).all()
         assert np.median(off_px(matches)) < 1
 
 
-def test_rays_are_left_where_most_depth_is_missing(moved):
-    depth_m = np.zeros((240, 320), np.float32)
-    depth_m[:, :100] = 2.0
-    strongest, every, rays = match_sets(moved(depth_m), fine=True)
-    assert 0 < len(strongest.solvable()) < len(strongest) / 2
-    assert (every.solvable().depth_m == 2).all()
-    assert rays.depth_m is None
-    np.testing.assert_array_equal(rays.pixels_query, strongest.pixels_query)
-
-
 def test_without_the_search_cells_are_where_the_network_sees_them(moved):
-    (only,) = match_sets(moved(), fine=False)
+    only = at_cells(moved())
     assert len(only) == 12 * 18
+    assert only.depth_m is None
     np.testing.assert_allclose(off_px(only), 0, atol=1e-4)
 
 
 def test_no_match_is_an_empty_set(moved):
     coarse = moved(np.full((240, 320), 2.0, np.float32))
     coarse.cells[:] = False
-    assert [len(matches) for matches in match_sets(coarse, fine=True)] == [0, 0]
+    for every in (False, True):
+        assert len(at_corners(coarse, every)) == 0
+
+
+UNBELIEVED = NoRelativePose(Reason.NO_CONSISTENT_POSE, 'of the head')
+
+
+def solved(coarse):
+    return refined_pose(coarse, UNBELIEVED, RefinementConfig(pose='geometry'))
+
+
+def test_the_strongest_corners_are_enough_where_they_agree(moved):
+    depth_m = np.full((240, 320), 2.0, np.float32)
+    found = solved(moved(depth_m))
+    assert found.metric
+    assert len(found.matches.pixels_query) <= 12 * 18
+    np.testing.assert_allclose(found.keyframe_from_query[:3, :3], np.eye(3), atol=0.02)
+
+
+def test_all_corners_are_taken_where_the_strongest_are_too_few(moved):
+    coarse = moved(np.full((240, 320), 2.0, np.float32))
+    coarse.cells[:] = False
+    coarse.cells[4:14:3, 5:20:4] = True  # 16 cells, and 20 matches are needed
+    found = solved(coarse)
+    assert found.metric
+    assert found.support > 40
+
+
+def test_matches_that_promise_nothing_are_given_up(moved):
+    coarse = moved(np.full((240, 320), 2.0, np.float32))
+    torch.manual_seed(0)
+    coarse.centres.copy_(torch.rand_like(coarse.centres) * torch.tensor([22.0, 16])[:, None, None])
+    found = solved(coarse)
+    assert found.reason is Reason.NO_CONSISTENT_POSE
+    assert found.support < MIN_PROMISING
+
+
+def test_rays_are_left_where_most_depth_is_missing(moved):
+    depth_m = np.zeros((240, 320), np.float32)
+    depth_m[:60, :60] = 2.0
+    coarse = moved(depth_m)
+    assert 0 < len(at_corners(coarse, every=True).solvable()) < 20
+    found = solved(coarse)
+    assert not found.metric
+    assert found.support > 100
