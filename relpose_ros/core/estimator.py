@@ -1,6 +1,6 @@
 """What a relative pose estimator takes and gives: the network and the geometric one are alike."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
@@ -86,11 +86,14 @@ class Estimator(Protocol):
     :param weights: content hash of the network's weights, or 'untrained'; None without weights.
     :param calibration: what was measured of it; None if nothing was: then its covariances are as
         propagated, and no chance of being wrong is known.
+    :param likeness: of the features of a query and of k keyframes, (k,): the larger, the more of
+        the query a keyframe shows; None if nothing tells that faster than `estimate`.
     """
 
     name: str
     weights: str | None
     calibration: Calibration | None
+    likeness: Callable[[Any, Sequence[Any]], np.ndarray] | None
 
     def features(self, rgb: np.ndarray, camera: Camera, depth_m: np.ndarray | None) -> Any:
         """

@@ -57,6 +57,7 @@ class GeometricEstimator:
 
     name = 'geometric'
     weights = None
+    likeness = None
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
 """Relative pose from the network, behind the same interface as the geometric one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -12,6 +12,7 @@ from relpose_ros.core.correspondence import cell_grid, Correspondence
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
+from relpose_ros.core.likeness import cell_likeness
 from relpose_ros.core.match_sets import CoarseMatches
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
@@ -83,13 +84,21 @@ class NetworkEstimator:
         return NetworkFeatures(self.network.matcher.image_features(images), fine)
 
     @torch.inference_mode()
+    def likeness(self, query: NetworkFeatures, keyframes: Sequence[NetworkFeatures]) -> np.ndarray:
+        """Say how much of the query keyframes show (see Estimator)."""
+        found = np.zeros(len(keyframes))
+        for rows in _of_a_size(keyframes):
+            cells = torch.cat([keyframes[i].cells for i in rows])
+            found[rows] = cell_likeness(query.cells, cells).cpu().numpy()
+        return found
+
+    @torch.inference_mode()
     def estimate(
         self, query: NetworkFeatures, keyframes: Sequence[NetworkFeatures]
     ) -> list[RelativePose | NoRelativePose]:
         """Estimate all keyframes of one image size in one batch (see Estimator.estimate)."""
         results: list[RelativePose | NoRelativePose | None] = [None] * len(keyframes)
-        for shape in {keyframe.cells.shape for keyframe in keyframes}:
-            rows = [i for i, keyframe in enumerate(keyframes) if keyframe.cells.shape == shape]
+        for rows in _of_a_size(keyframes):
             batch = [keyframes[i] for i in rows]
             pair = self.network(
                 torch.cat([keyframe.cells for keyframe in batch]),
@@ -128,6 +137,12 @@ class NetworkEstimator:
     def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:
         matrices = np.stack([features.camera.K for features in batch])
         return torch.from_numpy(matrices).float().to(self._device)
+
+
+def _of_a_size(keyframes: Sequence[NetworkFeatures]) -> Iterator[list[int]]:
+    """Yield the indices of keyframes whose grids are alike."""
+    for shape in {keyframe.cells.shape for keyframe in keyframes}:
+        yield [i for i, keyframe in enumerate(keyframes) if keyframe.cells.shape == shape]
 
 
 def untrained_network(config: NetworkConfig | None = None, seed: int = 0) -> RelativePoseNetwork:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from math import inf
 import time
 from typing import Any
@@ -17,7 +16,7 @@ from relpose_ros.core.geometry import inverse, position_error_m, rotation_error_
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.core.prior import Prior
-from relpose_ros.core.vlad import DenseVlad
+from relpose_ros.core.retrieval import CACHED, CANDIDATES, Retrieval
 
 # More keyframes are worth their time if the last ones made the standard deviation this small.
 WORTHWHILE = 0.8
@@ -47,18 +46,18 @@ class RelocalizerConfig:
     :param cached_keyframes: keyframes whose features are kept in memory.
     """
 
-    candidates: int = field(default=30, metadata={'range': (1, 1000)})
+    candidates: int = field(default=CANDIDATES, metadata={'range': (1, 1000)})
     batch: int = field(default=5, metadata={'range': (1, 100)})
     min_similarity: float = field(default=0.0, metadata={'range': (-1.0, 1.0)})
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
     enough_sigma_m: float = field(default=0.03, metadata={'range': (0.0, 1000.0)})
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
     max_wrong_share: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
-    cached_keyframes: int = field(default=500, metadata={'range': (1, 100000)})
+    cached_keyframes: int = field(default=CACHED, metadata={'range': (1, 100000)})
 
 
 class Relocalizer:
-    """Finds images in a map: describe, retrieve, match, fuse."""
+    """Finds images in a map: describe, search, rank, match, fuse."""
 
     def __init__(
         self,
@@ -80,8 +79,8 @@ class Relocalizer:
         self._map = keyframe_map
         self._estimator = estimator
         self._fuse = fuse
-        self._describer = DenseVlad(keyframe_map.vocabulary, device)
-        self._keyframe_features = lru_cache(self._config.cached_keyframes)(self._read_features)
+        cached = self._config.cached_keyframes
+        self._retrieval = Retrieval(keyframe_map, estimator, device, cached)
 
     def localize(
         self, rgb: np.ndarray, camera: Camera, prior: Prior | None = None
@@ -99,9 +98,9 @@ class Relocalizer:
         lap = stopwatch(latency_s)
         rgb, camera = rectified(checked_rgb(rgb, camera), camera)
         lap('prepare')
-        descriptor = self._describer.describe(rgb)
+        descriptor = self._retrieval.describe(rgb)
         lap('describe')
-        candidates = self._candidates(descriptor, prior)
+        candidates = self._retrieval.nearest(descriptor, self._config.candidates, prior)
         lap('search')
         if not candidates:
             detail = f'the prior: {prior}'
@@ -114,6 +113,8 @@ class Relocalizer:
             return Rejection(Reason.NO_SIMILAR_KEYFRAME, detail, candidates, latency_s)
         query = self._estimator.features(rgb, camera, None)
         lap('features')
+        similar = self._retrieval.likeliest_first(query, similar)
+        lap('rank')
         matched: list[Matched] = []
         answer: Localization | Rejection | None = None
         sigma_m = inf
@@ -141,15 +142,11 @@ class Relocalizer:
 
         :param rgb: (H, W, 3) uint8, without distortion.
         """
-        return float(self._map.nearest(self._describer.describe(rgb), 1)[1][0])
-
-    def _candidates(self, descriptor: np.ndarray, prior: Prior | None) -> tuple[Candidate, ...]:
-        ids, similarity = self._map.nearest(descriptor, self._config.candidates, prior)
-        return tuple(Candidate(int(i), float(s)) for i, s in zip(ids, similarity, strict=True))
+        return self._retrieval.nearest(self._retrieval.describe(rgb), 1)[0].similarity
 
     def _match(self, query: Any, candidates: list[Candidate]) -> list[Matched]:
         ids = [candidate.keyframe_id for candidate in candidates]
-        keyframes = [self._keyframe_features(keyframe_id) for keyframe_id in ids]
+        keyframes = [self._retrieval.features(keyframe_id) for keyframe_id in ids]
         return list(zip(ids, self._estimator.estimate(query, keyframes), strict=True))
 
     def _in_map(self, matched: list[Matched]) -> list[KeyframeEstimate]:
@@ -204,10 +201,6 @@ class Relocalizer:
             latency_s=latency_s,
         )
 
-    def _read_features(self, keyframe_id: int) -> Any:
-        keyframe = self._map.keyframe(keyframe_id)
-        return self._estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)
-
 
 def doubt(
     config: RelocalizerConfig,
@@ -242,7 +235,7 @@ def _why_none(matched: list[Matched]) -> tuple[Reason, str]:
     """Tell why these keyframes give no pose: what was missing to the most promising one."""
     solved = _solved(matched)
     if not solved:
-        # Nothing ranks failures but retrieval: the most similar keyframe's reason is the one.
+        # Nothing ranks failures but retrieval: the likeliest keyframe's reason is the one.
         failure = matched[0][1]
         return failure.reason, failure.detail
     if any(relative.metric for _, relative in solved):

@@ -19,7 +19,7 @@ from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.refine import RefinementConfig
 from relpose_ros.core.relocalizer import doubt, Fuse, RelocalizerConfig
-from relpose_ros.core.vlad import DenseVlad
+from relpose_ros.core.retrieval import Retrieval
 from relpose_ros.evaluation.metrics import is_wrong, median_or_none, Outcome, summary
 
 KEYFRAMES = (1, 2, 5, 10)
@@ -107,23 +107,27 @@ def ablate(
     Localize each query by every variant.
 
     A query is described and a pair of images matched once; its estimate serves all fusions.
+    Keyframes are those that are retrieved for the first method.
 
     :return: outcomes in the order of the queries, with the stages 'match' and 'fuse'.
     :raises MapError: if the map has no keyframes.
     """
-    describer = DenseVlad(keyframe_map.vocabulary, device)
+    encoder = methods[0].encoder
+    retrieval = Retrieval(keyframe_map, encoder, device)
     cached = RelocalizerConfig().cached_keyframes
     features = lru_cache(cached)(_KeyframeReader(keyframe_map))
     outcomes: dict[Variant, list[Outcome]] = {}
     for query in queries:
         rgb, camera = rectified(checked_rgb(query.rgb, query.camera), query.camera)
-        found, _ = keyframe_map.nearest(describer.describe(rgb), max(KEYFRAMES))
+        nearest = retrieval.nearest(retrieval.describe(rgb))
+        likeliest = retrieval.likeliest_first(encoder.features(rgb, camera, None), nearest)
+        found = [candidate.keyframe_id for candidate in likeliest[: max(KEYFRAMES)]]
         for method in methods:
             # Anew each time: what a method adds to a query's features is part of its cost.
             encoded = method.encoder.features(rgb, camera, None)
-            keyframes = [features(method.encoder, method.depth, int(i)) for i in found]
+            keyframes = [features(method.encoder, method.depth, i) for i in found]
             for k, estimates, match_s in _matched(method.estimator, encoded, keyframes):
-                seen = {int(i): each for i, each in zip(found, estimates, strict=False)}
+                seen = dict(zip(found, estimates, strict=False))
                 for name, fusion in _fusions(k).items():
                     about = (method.name, method.estimator.weights, method.depth, k, name)
                     calibration = method.estimator.calibration

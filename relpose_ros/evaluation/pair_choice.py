@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import cv2
 import numpy as np
+from relpose_ros.core.estimator import Estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
-from relpose_ros.core.vlad import DenseVlad
+from relpose_ros.core.retrieval import Retrieval
 from relpose_ros.datasets.image_pair import ImagePair
 from relpose_ros.evaluation.covisibility import shared_view
 
@@ -51,21 +52,24 @@ class ChosenPairs(Sequence[ImagePair]):
 def nearest_pairs(
     keyframe_map: KeyframeMap,
     queries: Sequence[PosedImage],
+    estimator: Estimator,
     device: str = 'cpu',
     counted: Counted = lambda images, title: images,
 ) -> ChosenPairs:
     """
-    Pair every query with the keyframe whose DenseVLAD descriptor is nearest.
+    Pair every query with the keyframe that is retrieved first for an estimator.
 
     :param keyframe_map: stays open while the pairs are read.
     :param counted: shows progress over images.
     """
-    describer = DenseVlad(keyframe_map.vocabulary, device)
+    retrieval = Retrieval(keyframe_map, estimator, device)
     keyframes = _Keyframes(keyframe_map)
     chosen = []
     for index, query in enumerate(counted(queries, 'Retrieval')):
-        ids, _ = keyframe_map.nearest(describer.describe(query.rgb), 1)
-        chosen.append((keyframes.ids.index(int(ids[0])), index))
+        nearest = retrieval.nearest(retrieval.describe(query.rgb))
+        features = estimator.features(query.rgb, query.camera, None)
+        first = retrieval.likeliest_first(features, nearest)[0]
+        chosen.append((keyframes.ids.index(first.keyframe_id), index))
     return ChosenPairs(keyframes, queries, chosen)
 
 

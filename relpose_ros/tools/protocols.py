@@ -37,7 +37,7 @@ class Protocol:
     :param min_frames: of 'trajectory': images between query and keyframe, at least.
     :param map_path: of 'nearest' and 'matches': a map of the one scene; None builds it.
     :param closest: of 'nearest' and 'matches': take the keyframe that was closest, and not the one
-        whose descriptor is: what the estimator does, whatever is retrieved.
+        that is retrieved first: what the estimator does, whatever is retrieved.
     """
 
     name: str
@@ -59,14 +59,15 @@ def run_protocol(
     Judge estimators on the same pairs.
 
     :param folder: one scene or, for protocols that need a split, a folder of scenes.
-    :param shown: estimators, and whether each sees the keyframe's depth, where there is some.
+    :param shown: estimators, and whether each sees the keyframe's depth, where there is some; for
+        the first one keyframes are retrieved.
     :raises ValueError: with one sentence, if the folder does not suit the protocol.
     """
     if protocol.name == 'matches' and not isinstance(shown[0][0], NetworkEstimator):
         raise ValueError("protocol 'matches' judges the network: choose --estimator network")
     title = f'{folder.name}: {protocol.split}'
     with ExitStack() as stack:
-        pairs = _scene_pairs(protocol, folder, device, stack)
+        pairs = _scene_pairs(protocol, folder, shown[0][0], device, stack)
         if protocol.name == 'matches':
             return Evaluation(title, _match_rows(protocol.split, pairs, shown[0][0]), [])
         has_depth = all(each[0].keyframe.depth_m is not None for each in pairs.values())
@@ -103,9 +104,13 @@ def _match_rows(
 
 
 def _scene_pairs(
-    protocol: Protocol, folder: Path, device: str, stack: ExitStack
+    protocol: Protocol, folder: Path, estimator: Estimator, device: str, stack: ExitStack
 ) -> dict[str, Sequence[ImagePair]]:
-    """Return the pairs by scene; what they are read from stays open as long as the stack."""
+    """
+    Return the pairs by scene; what they are read from stays open as long as the stack.
+
+    :param estimator: ranks what is retrieved.
+    """
     if protocol.name in ('pairs', 'map-free'):
         return {folder.name: open_pairs(folder)}
     if protocol.name == 'trajectory':
@@ -118,7 +123,7 @@ def _scene_pairs(
             scenes[scene.name] = closest_pairs(keyframes, queries)
             continue
         opened = stack.enter_context(opened_map(keyframes, device, protocol.map_path))
-        scenes[scene.name] = nearest_pairs(opened, queries, device, counted)
+        scenes[scene.name] = nearest_pairs(opened, queries, estimator, device, counted)
     return scenes
 
 

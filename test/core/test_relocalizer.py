@@ -18,7 +18,7 @@ from relpose_ros.core.network_pose import NetworkEstimator, untrained_network
 from relpose_ros.core.relocalizer import Relocalizer, RelocalizerConfig
 from relpose_ros.core.vlad import DenseVlad
 
-STAGES = ['prepare', 'describe', 'search', 'features', 'match', 'fuse']
+STAGES = ['prepare', 'describe', 'search', 'features', 'rank', 'match', 'fuse']
 
 
 @pytest.fixture(scope='module')

@@ -17,7 +17,17 @@ from relpose_ros.datasets.seven_scenes import read_split
 from relpose_ros.evaluation.live import Answer, outcomes, play, shared_file
 from relpose_ros.evaluation.metrics import summary
 
-STAGES = ['decode', 'prepare', 'describe', 'search', 'features', 'match', 'fuse', 'publish']
+STAGES = [
+    'decode',
+    'prepare',
+    'describe',
+    'search',
+    'features',
+    'rank',
+    'match',
+    'fuse',
+    'publish',
+]
 FOREIGN = 'seq-01/frame-000002'  # of another wall
 SPLIT = """
 layout: 7scenes

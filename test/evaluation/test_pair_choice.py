@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.evaluation.pair_choice import closest_pairs, nearest_pairs, trajectory_pairs
@@ -66,7 +67,7 @@ def test_the_nearest_keyframe_of_a_map(wall_map, photograph):
         view = photograph(x_m)
         queries.append(PosedImage(str(i), i, view.rgb, view.camera, view.map_from_camera))
     with KeyframeMap.open(wall_map) as keyframe_map:
-        pairs = nearest_pairs(keyframe_map, queries)
+        pairs = nearest_pairs(keyframe_map, queries, load_estimator('geometric'))
         for pair, query, x_m in zip(pairs, queries, (0.6, -1.2), strict=True):
             assert pair.query is query
             assert pair.keyframe.map_from_camera[0, 3] == pytest.approx(x_m)

@@ -22,7 +22,17 @@ from relpose_ros.nodes.conversions import stamp_ns
 from sensor_msgs.msg import Image
 from visualization_msgs.msg import Marker
 
-STAGES = ('decode', 'prepare', 'describe', 'search', 'features', 'match', 'fuse', 'publish')
+STAGES = (
+    'decode',
+    'prepare',
+    'describe',
+    'search',
+    'features',
+    'rank',
+    'match',
+    'fuse',
+    'publish',
+)
 CAPTURE = {'stdout': subprocess.PIPE, 'stderr': subprocess.STDOUT}
 
 

@@ -1,0 +1,29 @@
+"""How much of one image is seen in another, told by features that have not met: quick, to rank."""
+
+from torch import Tensor
+from torch.nn import functional
+
+PART_CELLS = 2  # to each side: a keyframe's cells are averaged so far
+TEMPERATURE = 0.05
+
+
+def cell_likeness(query: Tensor, keyframes: Tensor) -> Tensor:
+    """
+    Add up how surely the parts of each keyframe are found in the query, and only there.
+
+    LoFTR's dual softmax on the features of single images: some fifty times as fast as matching.
+
+    :param query: (1, C, h, w) from `CoarseMatcher.image_features`.
+    :param keyframes: (k, C, h2, w2) likewise.
+    :return: (k,), from 0 to the number of parts.
+    """
+    parts = functional.avg_pool2d(keyframes, PART_CELLS, ceil_mode=True)
+    correlation = _distinct(parts).mT @ _distinct(query) / TEMPERATURE  # (k, parts, h w)
+    found = correlation.softmax(1).mul_(correlation.softmax(2))
+    return found.amax(2).sum(1)
+
+
+def _distinct(features: Tensor) -> Tensor:
+    """Return what sets the cells of an image apart from each other, (B, C, n) of unit norm."""
+    cells = features.flatten(2)
+    return functional.normalize(cells - cells.mean(2, keepdim=True), dim=1)
