@@ -34,7 +34,7 @@ class Localization:
     :param evidence: what speaks for it, as confidence.evidence returns it.
     :param wrong_chance: chance that it is wrong by 50 cm or 10 degrees, as calibrated; None of an
         estimator that is not calibrated.
-    :param candidates: what retrieval found, most similar first.
+    :param candidates: what retrieval found, in the order in which it is matched at first.
     :param latency_s: duration of each stage [s].
     """
 
@@ -57,7 +57,7 @@ class Rejection:
     No pose, and why.
 
     :param detail: figures for a person.
-    :param candidates: what retrieval found, most similar first.
+    :param candidates: what retrieval found, in the order in which it is matched at first.
     :param latency_s: duration of each stage [s].
     """
 

@@ -114,6 +114,7 @@ class Relocalizer:
         query = self._estimator.features(rgb, camera, None)
         lap('features')
         similar = self._retrieval.likeliest_first(query, similar)
+        candidates = (*similar, *candidates[len(similar) :])
         lap('rank')
         matched: list[Matched] = []
         answer: Localization | Rejection | None = None

@@ -51,12 +51,14 @@ class Method(NamedTuple):
 
     :param encoder: whose features the estimator takes: variants share those of keyframes.
     :param depth: whether it sees the keyframe's depth.
+    :param ranked: whether the likeliest keyframes come first; else the most similar.
     """
 
     name: str
     estimator: Estimator
     encoder: Estimator
     depth: bool
+    ranked: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def all_methods(network: NetworkEstimator, device: str, has_depth: bool) -> list
             network.network, network.weights, device, refinement, network.calibration
         )
         methods.append(Method(name, estimator, network, depth=False))
+    methods.append(methods[-1]._replace(name=f'{methods[-1].name}, not ranked', ranked=False))
     sift = load_estimator('geometric', device=device)
     methods.append(Method('SIFT', sift, sift, depth=False))
     if has_depth:
@@ -107,7 +110,7 @@ def ablate(
     Localize each query by every variant.
 
     A query is described and a pair of images matched once; its estimate serves all fusions.
-    Keyframes are those that are retrieved for the first method.
+    Keyframes are those that are retrieved for the first method, and ranked by it.
 
     :return: outcomes in the order of the queries, with the stages 'match' and 'fuse'.
     :raises MapError: if the map has no keyframes.
@@ -121,8 +124,9 @@ def ablate(
         rgb, camera = rectified(checked_rgb(query.rgb, query.camera), query.camera)
         nearest = retrieval.nearest(retrieval.describe(rgb))
         likeliest = retrieval.likeliest_first(encoder.features(rgb, camera, None), nearest)
-        found = [candidate.keyframe_id for candidate in likeliest[: max(KEYFRAMES)]]
         for method in methods:
+            order = likeliest if method.ranked else nearest
+            found = [candidate.keyframe_id for candidate in order[: max(KEYFRAMES)]]
             # Anew each time: what a method adds to a query's features is part of its cost.
             encoded = method.encoder.features(rgb, camera, None)
             keyframes = [features(method.encoder, method.depth, i) for i in found]

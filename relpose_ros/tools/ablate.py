@@ -6,8 +6,9 @@ For example:
 
 Maps the keyframes and localizes the queries as `evaluate` does, by every variant: the pose that
 the network regresses, the geometry of its matches, coarse and placed exactly, the blend of both,
-and SIFT; with keyframe depth and without; from 1, 2, 5 and 10 keyframes; fused as ours and, from
-5, as others do. OUT/ablation.json holds the rows, OUT/index.html shows them.
+also of keyframes that are not ranked, and SIFT; with keyframe depth and without; from 1, 2, 5 and
+10 keyframes; fused as ours and, from 5, as others do. OUT/ablation.json holds the rows,
+OUT/index.html shows them.
 
 A query without a pose counts as a failure; `wrong` counts answers off by more than 50 cm or
 10 deg. Each row takes exactly k keyframes, where the node goes on to the next ones if they give

@@ -40,6 +40,27 @@ def test_it_answers_as_the_relocalizer_and_matches_once(wall_map, photograph):
         assert variant.fusion != OURS or each[0].position_error_m < 0.05
 
 
+class Backwards(GeometricEstimator):
+    """Takes what retrieval found last for the likeliest."""
+
+    def likeness(self, query, keyframes):
+        return np.arange(len(keyframes))
+
+
+def test_methods_take_keyframes_ranked_or_as_they_are_retrieved(wall_map, photograph):
+    view, estimator = photograph(0.2, 0.1), Backwards()
+    query = PosedImage('query', 0, view.rgb, view.camera, view.map_from_camera)
+    methods = [
+        Method('ranked', estimator, estimator, depth=True),
+        Method('not ranked', estimator, estimator, depth=True, ranked=False),
+    ]
+    with KeyframeMap.open(wall_map) as keyframe_map:
+        outcomes = ablate(keyframe_map, [query], methods, 'cpu')
+    first = {v.estimator: each[0].keyframe_id for v, each in outcomes.items() if v.k == 1}
+    assert first['not ranked'] == 3  # at 0.0
+    assert first['ranked'] != 3
+
+
 def test_a_rejection_is_no_wrong_answer_but_a_failure():
     off = np.eye(4)
     off[0, 3] = 0.6

@@ -15,7 +15,7 @@ keyframes: {sequence: seq-01, start: 0, stop: 3}
 queries: {sequence: seq-01, start: 3, stop: 6}
 """
 PLACES = ((-0.3, 0), (0, 0), (0.3, 0), (-0.2, 0.05), (0.1, -0.1), (0.25, 0.05))
-NETWORK = ('regression', 'coarse geometry', 'geometry', 'blend')
+NETWORK = ('regression', 'coarse geometry', 'geometry', 'blend', 'blend, not ranked')
 OTHERS = [f'network, {name}' for name in NETWORK[1:]] + ['SIFT']
 KS = [(1, 'ours'), (2, 'ours'), (5, 'ours'), *((5, name) for name in FUSIONS), (10, 'ours')]
 
