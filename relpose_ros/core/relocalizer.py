@@ -52,7 +52,7 @@ class RelocalizerConfig:
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
     enough_sigma_m: float = field(default=0.03, metadata={'range': (0.0, 1000.0)})
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
-    max_wrong_share: float = field(default=0.01, metadata={'range': (0.0, 1.0)})
+    max_wrong_share: float = field(default=0.005, metadata={'range': (0.0, 1.0)})
     cached_keyframes: int = field(default=CACHED, metadata={'range': (1, 100000)})
 
 
