@@ -10,8 +10,8 @@ For example:
 Protocols:
   localization  map the keyframes and localize the queries of the folder's split.yaml, or of its
                 TrainSplit.txt and TestSplit.txt, by the same road as the node
-  nearest       each query against the one keyframe that is retrieved first for the estimator; also on
-                a folder of such folders (paper, tables 1 to 3) and of Cambridge (table 5)
+  nearest       each query against the one keyframe that the estimator would match first; also on a
+                folder of such folders (paper, tables 1 to 3) and of Cambridge (table 5)
   pairs         the pairs of a list: ScanNet-1500, SuperGlue's, RelPoseNet's (tables 1, 2, 4)
   trajectory    a recording against itself: with depth, images that share at least 40 % of their
                 views; without, images up to 3 frames apart
