@@ -28,7 +28,7 @@ class Retrieval:
         """Prepare for a map and for what an estimator's features tell."""
         self._map, self._estimator = keyframe_map, estimator
         self._describer = DenseVlad(keyframe_map.vocabulary, device)
-        self.features = lru_cache(cached_keyframes)(self._read_features)
+        self._kept = lru_cache(cached_keyframes)(self._read_features)
 
     def describe(self, rgb: np.ndarray) -> np.ndarray:
         """Return the descriptor of an image (H, W, 3) uint8 without distortion."""
@@ -40,6 +40,10 @@ class Retrieval:
         """Return the keyframes of the nearest descriptors, near a prior if there is one."""
         ids, similarity = self._map.nearest(descriptor, count, prior)
         return tuple(Candidate(int(i), float(s)) for i, s in zip(ids, similarity, strict=True))
+
+    def features(self, keyframe_id: int) -> Any:
+        """Return the estimator's features of a keyframe."""
+        return self._kept(keyframe_id)
 
     def likeliest_first(self, query: Any, candidates: Sequence[Candidate]) -> list[Candidate]:
         """
