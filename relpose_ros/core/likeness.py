@@ -11,7 +11,7 @@ def cell_likeness(query: Tensor, keyframes: Tensor) -> Tensor:
     """
     Add up how surely the parts of each keyframe are found in the query, and only there.
 
-    LoFTR's dual softmax on the features of single images: some fifty times as fast as matching.
+    LoFTR's dual softmax on the features of single images: some thirty times as fast as matching.
 
     :param query: (1, C, h, w) from `CoarseMatcher.image_features`.
     :param keyframes: (k, C, h2, w2) likewise.
