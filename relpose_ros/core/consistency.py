@@ -1,6 +1,7 @@
 """Does a relative pose explain the matches it was found with? Wrong places do not."""
 
 import numpy as np
+from relpose_ros.core.geometry import cross, unit
 
 # No surface is taken to be nearer to the query camera than this.
 NEAREST_M = 0.4
@@ -20,26 +21,21 @@ def disagreement_rad(
     :param rays_query: (n, 3), any norm, query camera frame.
     :return: (n,), angle between the keyframe's ray and the nearest point of the arc [rad].
     """
-    seen = _unit(rays_keyframe)
-    far = _unit(rays_query) @ keyframe_from_query[:3, :3].T
-    near = _unit(far * NEAREST_M + keyframe_from_query[:3, 3])
+    seen = unit(rays_keyframe)
+    far = unit(rays_query) @ keyframe_from_query[:3, :3].T
+    near = unit(far * NEAREST_M + keyframe_from_query[:3, 3])
     ends = np.minimum(_angles(seen, far), _angles(seen, near))
-    normal = np.cross(far, near)
+    normal = cross(far, near)
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = np.divide(normal, length, where=length > 1e-9, out=np.zeros_like(normal))
     # The nearest point of the whole great circle counts if it lies between the arc's ends.
     height = np.sum(seen * normal, axis=1)
     foot = seen - height[:, None] * normal
-    ahead = np.sum(np.cross(far, foot) * normal, axis=1) >= 0
-    before = np.sum(np.cross(foot, near) * normal, axis=1) >= 0
+    ahead = np.sum(cross(far, foot) * normal, axis=1) >= 0
+    before = np.sum(cross(foot, near) * normal, axis=1) >= 0
     between = ahead & before & (length[:, 0] > 1e-9)
     return np.where(between, np.abs(np.arcsin(height.clip(-1, 1))), ends)
 
 
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(1e-12)
-
-
 def _angles(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    cross = np.linalg.norm(np.cross(a, b), axis=1)
-    return np.arctan2(cross, np.sum(a * b, axis=1))
+    return np.arctan2(np.linalg.norm(cross(a, b), axis=1), np.sum(a * b, axis=1))

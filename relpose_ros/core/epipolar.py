@@ -1,7 +1,7 @@
 """Rotation and direction that two views fix without any depth: refined, and how sure they are."""
 
 import numpy as np
-from relpose_ros.core.geometry import transform
+from relpose_ros.core.geometry import cross, transform, unit
 from scipy.spatial.transform import Rotation
 
 STEPS = 8
@@ -32,7 +32,7 @@ def refined(
     :return: keyframe_from_query (4, 4), and its covariance (6, 6) as that of RelativePose without
         `metric`: of rank 5.
     """
-    views = _unit(rays_query), _unit(rays_keyframe)
+    views = unit(rays_query), unit(rays_keyframe)
     for _ in range(STEPS):
         error_rad, jacobian = _sampson(keyframe_from_query, *views)
         free = _free_motions(keyframe_from_query[:3, 3])
@@ -42,7 +42,7 @@ def refined(
         damped = information + DAMPING * (1 + np.trace(information)) * np.eye(5)
         step = free @ np.linalg.solve(damped, -slopes.T @ (weights * error_rad))
         turn = Rotation.from_rotvec(step[3:]).as_matrix()
-        direction = _unit(keyframe_from_query[:3, 3] + step[:3])
+        direction = unit(keyframe_from_query[:3, 3] + step[:3])
         keyframe_from_query = transform(turn @ keyframe_from_query[:3, :3], direction)
         if np.abs(step).max() < SETTLED_RAD:
             break
@@ -64,11 +64,11 @@ def consistent(
     :param threshold_rad: largest angle by which rays may miss each other.
     :return: (n,) bool.
     """
-    seen, sent = _unit(rays_keyframe), _unit(rays_query)
+    seen, sent = unit(rays_keyframe), unit(rays_query)
     error_rad, _ = _sampson(keyframe_from_query, sent, seen)
-    normal = _unit(_cross(seen, keyframe_from_query[:3, 3]))
+    normal = unit(cross(seen, keyframe_from_query[:3, 3]))
     turned = sent @ keyframe_from_query[:3, :3].T
-    parallax_rad = -(_cross(seen, turned) * normal).sum(1)
+    parallax_rad = -(cross(seen, turned) * normal).sum(1)
     return (np.abs(error_rad) < threshold_rad) & (parallax_rad > -threshold_rad)
 
 
@@ -83,10 +83,10 @@ def _sampson(
     """
     direction = keyframe_from_query[:3, 3]
     seen, sent = rays_keyframe, rays_query @ keyframe_from_query[:3, :3].T
-    normal = -_cross(sent, direction)
-    across = _cross(seen, direction)
+    normal = -cross(sent, direction)
+    across = cross(seen, direction)
     slope = np.sqrt((normal**2).sum(1) + (across**2).sum(1)).clip(1e-9)
-    by_direction = _cross(sent, seen)
+    by_direction = cross(sent, seen)
     by_rotation = seen * (sent @ direction)[:, None] - direction * (seen * sent).sum(1)[:, None]
     jacobian = np.hstack([by_direction, by_rotation]) / slope[:, None]
     return (seen * normal).sum(1) / slope, jacobian
@@ -98,13 +98,3 @@ def _free_motions(direction: np.ndarray) -> np.ndarray:
     free[:3, :2] = np.linalg.svd(direction[None])[2][1:].T
     free[3:, 2:] = np.eye(3)
     return free
-
-
-def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the cross products (n, 3) of (n, 3) with (n, 3) or (3,), faster than numpy's."""
-    (x, y, z), (u, v, w) = a.T, b.T
-    return np.stack((y * w - z * v, z * u - x * w, x * v - y * u), axis=1)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)

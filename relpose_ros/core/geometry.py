@@ -110,6 +110,17 @@ def angle_between_rad(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.arctan2(np.linalg.norm(np.cross(a, b)), np.dot(a, b)))
 
 
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (..., n) with a norm of 1; those of length zero stay."""
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True).clip(1e-12)
+
+
+def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return the cross products (n, 3) of (n, 3) with (n, 3) or (3,), faster than numpy's."""
+    (x, y, z), (u, v, w) = a.T, b.T
+    return np.stack((y * w - z * v, z * u - x * w, x * v - y * u), axis=1)
+
+
 def position_error_m(estimated: np.ndarray, true: np.ndarray) -> float:
     """
     Return the distance between the estimated and the true camera centre (paper eq. 8).
