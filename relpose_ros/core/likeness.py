@@ -7,18 +7,27 @@ PART_CELLS = 2  # to each side: a keyframe's cells are averaged so far
 TEMPERATURE = 0.05
 
 
-def cell_likeness(query: Tensor, keyframes: Tensor) -> Tensor:
+def parts_of(keyframes: Tensor) -> Tensor:
+    """
+    Return what is looked for of keyframes.
+
+    :param keyframes: (k, C, h, w) from `CoarseMatcher.image_features`.
+    :return: (k, C, parts), unit norm.
+    """
+    return _distinct(functional.avg_pool2d(keyframes, PART_CELLS, ceil_mode=True))
+
+
+def cell_likeness(query: Tensor, parts: Tensor) -> Tensor:
     """
     Add up how surely the parts of each keyframe are found in the query, and only there.
 
     LoFTR's dual softmax on the features of single images: some thirty times as fast as matching.
 
     :param query: (1, C, h, w) from `CoarseMatcher.image_features`.
-    :param keyframes: (k, C, h2, w2) likewise.
+    :param parts: (k, C, parts) of keyframes, from `parts_of`.
     :return: (k,), from 0 to the number of parts.
     """
-    parts = functional.avg_pool2d(keyframes, PART_CELLS, ceil_mode=True)
-    correlation = _distinct(parts).mT @ _distinct(query) / TEMPERATURE  # (k, parts, h w)
+    correlation = parts.mT @ _distinct(query) / TEMPERATURE  # (k, parts, h w)
     found = correlation.softmax(1).mul_(correlation.softmax(2))
     return found.amax(2).sum(1)
 

@@ -12,7 +12,7 @@ from relpose_ros.core.correspondence import cell_grid, Correspondence
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
-from relpose_ros.core.likeness import cell_likeness
+from relpose_ros.core.likeness import cell_likeness, parts_of
 from relpose_ros.core.match_sets import CoarseMatches
 from relpose_ros.core.matcher import CELL_PX
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
@@ -36,10 +36,12 @@ class NetworkFeatures:
     Features of one image.
 
     :param cells: (1, C, h, w) from the matcher.
+    :param parts: (1, C, parts), by which a query tells how much of it a keyframe shows.
     :param fine: the image where matches are placed exactly, with its cameras.
     """
 
     cells: Tensor
+    parts: Tensor
     fine: FineImage
 
     @property
@@ -81,15 +83,16 @@ class NetworkEstimator:
         fine = FineImage(grey, camera, small, depth_m, self._device)
         grey = cv2.resize(grey, (small.width, small.height), interpolation=cv2.INTER_AREA)
         images = torch.from_numpy(grey).to(self._device)[None, None].float() / 255
-        return NetworkFeatures(self.network.matcher.image_features(images), fine)
+        cells = self.network.matcher.image_features(images)
+        return NetworkFeatures(cells, parts_of(cells), fine)
 
     @torch.inference_mode()
     def likeness(self, query: NetworkFeatures, keyframes: Sequence[NetworkFeatures]) -> np.ndarray:
         """Say how much of the query keyframes show (see Estimator)."""
         found = np.zeros(len(keyframes))
         for rows in _of_a_size(keyframes):
-            cells = torch.cat([keyframes[i].cells for i in rows])
-            found[rows] = cell_likeness(query.cells, cells).cpu().numpy()
+            parts = torch.cat([keyframes[i].parts for i in rows])
+            found[rows] = cell_likeness(query.cells, parts).cpu().numpy()
         return found
 
     @torch.inference_mode()
