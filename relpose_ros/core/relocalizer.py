@@ -43,7 +43,8 @@ class RelocalizerConfig:
     :param max_sigma_m: a pose with a larger one is rejected [m].
     :param max_wrong_share: at most this share of the poses given may be wrong by 50 cm or 10
         degrees, as calibrated: the least sure are rejected.
-    :param cached_keyframes: keyframes whose features are kept in memory.
+    :param cached_keyframes: keyframes whose features are kept in memory; fewer than `candidates`
+        and every image reads them anew.
     """
 
     candidates: int = field(default=CANDIDATES, metadata={'range': (1, 1000)})
