@@ -123,6 +123,13 @@ def wall_map(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope='session')
+def stages() -> tuple[str, ...]:
+    """Return what an image goes through in the node, from its message to ours."""
+    method = ('prepare', 'describe', 'search', 'features', 'rank', 'match', 'fuse')
+    return ('decode', *method, 'publish')
+
+
+@pytest.fixture(scope='session')
 def photograph() -> Callable[..., WallView]:
     """Return `(x_m, y_m, yaw_deg, seed) -> WallView`."""
 
