@@ -170,7 +170,9 @@ def _sampson(rotation: Tensor, direction: Tensor, products: _Products) -> tuple[
 
 def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
     """Take one step; `normal` (B, H, 9, 9) is the weighted sum of squares of the products."""
-    axes = _cross(torch.eye(3).to(direction))  # (3, 3, 3)
+    # [t]x R and its slopes are sums over the axes of t: products with constant matrices.
+    eye = torch.eye(3).to(direction)
+    axes = _cross(eye)  # (3, 3, 3)
     along = direction[:, :, None]
     moved = (axes.flatten(0, 1) @ rotation).unflatten(2, (3, 3)).flatten(3)  # (B, H, 3, 9)
     essential = along @ moved  # (B, H, 1, 9)
@@ -188,7 +190,7 @@ def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tens
     step = step * (LONGEST_STEP / step.norm(dim=2, keepdim=True).clamp_min(LONGEST_STEP))
     # Cayley's map: a rotation for any step, by its vector but for third powers.
     half = _cross(step[..., :3] / 2)
-    turn = torch.linalg.solve(torch.eye(3).to(half) - half, torch.eye(3).to(half) + half)
+    turn = torch.linalg.solve(eye - half, eye + half)
     return turn @ rotation, F.normalize(direction + step[..., 3:], dim=2)
 
 
