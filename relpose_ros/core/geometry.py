@@ -116,9 +116,9 @@ def unit(vectors: np.ndarray) -> np.ndarray:
 
 
 def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the cross products (n, 3) of (n, 3) with (n, 3) or (3,), faster than numpy's."""
-    (x, y, z), (u, v, w) = a.T, b.T
-    return np.stack((y * w - z * v, z * u - x * w, x * v - y * u), axis=1)
+    """Return the cross products (..., 3) of (..., 3) with (..., 3), faster than numpy's."""
+    (x, y, z), (u, v, w) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
+    return np.stack((y * w - z * v, z * u - x * w, x * v - y * u), axis=-1)
 
 
 def position_error_m(estimated: np.ndarray, true: np.ndarray) -> float:

@@ -8,16 +8,16 @@ import numpy as np
 from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.consistency import disagreement_rad
-from relpose_ros.core.correspondence import cell_grid, Correspondence
+from relpose_ros.core.correspondence import cell_grid
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.geometry import rotation_from_quaternion, transform
 from relpose_ros.core.likeness import cell_likeness, parts_of
 from relpose_ros.core.match_sets import CoarseMatches
 from relpose_ros.core.matcher import CELL_PX
-from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
-from relpose_ros.core.refine import refined_pose, RefinementConfig
-from relpose_ros.core.relative_pose import NetworkConfig, RelativePoseNetwork
+from relpose_ros.core.pose_head import mean_of_both_orders
+from relpose_ros.core.refine import refined_poses, RefinementConfig
+from relpose_ros.core.relative_pose import NetworkConfig, PairPrediction, RelativePoseNetwork
 import torch
 from torch import Tensor
 
@@ -109,33 +109,40 @@ class NetworkEstimator:
                 self._calibrations(batch),
                 self._calibrations([query] * len(batch)),
             )
-            prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
-            for i, row in enumerate(rows):
-                seen = _SeenPair.of_batch(prediction, pair.found, i)
-                results[row] = self._result(seen, query, keyframes[row])
+            seen = _SeenPairs.of_batch(pair, query.camera, [each.camera for each in batch])
+            for row, result in zip(rows, self._results(seen, query, batch), strict=True):
+                results[row] = result
         return results
 
-    def _result(
-        self, seen: '_SeenPair', query: NetworkFeatures, keyframe: NetworkFeatures
-    ) -> RelativePose | NoRelativePose:
-        """Conclude on one pair."""
+    def _results(
+        self, seen: '_SeenPairs', query: NetworkFeatures, keyframes: Sequence[NetworkFeatures]
+    ) -> list[RelativePose | NoRelativePose]:
+        """Conclude on the pairs of a batch."""
         sure = seen.belief > MIN_BELIEF
-        count = int(sure.sum())
-        if count < MIN_MATCHES:
-            return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {MIN_MATCHES} needed matches')
-        agrees = sure & seen.agreeing(query.camera, keyframe.camera)
-        share = int(agrees.sum()) / count
-        if share < MIN_CONSISTENT:
-            detail = f'{100 * share:.0f} % of {count} matches agree with the pose'
-            result = NoRelativePose(Reason.NO_CONSISTENT_POSE, detail)
-        else:
-            result = seen.regressed(agrees, query.fine, keyframe.fine)
+        agrees = sure & seen.agreeing()
+        counts = sure.flatten(1).sum(1).tolist()
+        shares = (agrees.flatten(1).sum(1) / sure.flatten(1).sum(1)).tolist()
+        results: list[RelativePose | NoRelativePose] = []
+        for i, (count, share) in enumerate(zip(counts, shares, strict=True)):
+            if count < MIN_MATCHES:
+                detail = f'{count} of {MIN_MATCHES} needed matches'
+                results.append(NoRelativePose(Reason.FEW_MATCHES, detail))
+            elif share < MIN_CONSISTENT:
+                detail = f'{100 * share:.0f} % of {count} matches agree with the pose'
+                results.append(NoRelativePose(Reason.NO_CONSISTENT_POSE, detail))
+            else:
+                results.append(seen.regressed(i, agrees[i], query.fine, keyframes[i].fine))
         if self._refinement.pose != 'regression':
-            coarse = CoarseMatches(query.fine, keyframe.fine, sure, seen.places)
-            result = refined_pose(coarse, result, self._refinement)
-        if isinstance(result, NoRelativePose):
-            return result
-        return replace(result, matches=_in_original(result.matches, query.fine, keyframe.fine))
+            enough = [i for i, count in enumerate(counts) if count >= MIN_MATCHES]
+            coarse = [CoarseMatches(keyframes[i].fine, sure[i], seen.places[i]) for i in enough]
+            regressed = [results[i] for i in enough]
+            refined = refined_poses(query.fine, coarse, regressed, self._refinement)
+            for i, result in zip(enough, refined, strict=True):
+                results[i] = result
+        return [
+            _in_original(result, query.fine, keyframe.fine)
+            for result, keyframe in zip(results, keyframes, strict=True)
+        ]
 
     def _calibrations(self, batch: Sequence[NetworkFeatures]) -> Tensor:
         matrices = np.stack([features.camera.K for features in batch])
@@ -169,59 +176,72 @@ def network_size(camera: Camera, longest_side_px: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _SeenPair:
+class _SeenPairs:
     """
-    What the network says of one pair.
+    What the network says of a batch of pairs.
 
-    :param keyframe_from_query: (4, 4), the head's [m].
-    :param covariance: (6, 6), as RelativePose.covariance.
-    :param belief: (h, w), of the keyframe's mutual matches; 0 for others.
-    :param places: (2, h, w), column and row of each of the keyframe's cells in the query.
+    :param keyframe_from_query: (B, 4, 4), the head's [m].
+    :param covariance: (B, 6, 6), as RelativePose.covariance.
+    :param belief: (B, h, w), of the keyframes' mutual matches; 0 for others.
+    :param places: (B, 2, h, w), column and row of each of a keyframe's cells in the query.
+    :param query: intrinsics of the image as the network sees it.
+    :param keyframes: the same of each keyframe.
     """
 
     keyframe_from_query: np.ndarray
     covariance: np.ndarray
     belief: Tensor
     places: Tensor
+    query: Camera
+    keyframes: Sequence[Camera]
 
     @classmethod
-    def of_batch(cls, prediction: PosePrediction, found: Correspondence, i: int) -> '_SeenPair':
-        """Take the i-th pair of a batch, and spread each expected error evenly over three axes."""
-        rotation = rotation_from_quaternion(prediction.quat_xyzw[i].cpu().numpy())
-        pose = transform(rotation, prediction.translation_m[i].cpu().numpy())
-        position_m = float(prediction.log_position_sigma[i].exp())
-        rotation_rad = float(prediction.log_rotation_sigma[i].exp())
-        covariance = np.diag([position_m**2 / 3] * 3 + [rotation_rad**2 / 3] * 3)
-        return cls(pose, covariance, found.belief[i], found.centres_2[i])
+    def of_batch(
+        cls, pair: PairPrediction, query: Camera, keyframes: Sequence[Camera]
+    ) -> '_SeenPairs':
+        """Take the head's means, and spread each expected error evenly over three axes."""
+        prediction = mean_of_both_orders(pair.one_from_two, pair.two_from_one)
+        rotations = map(rotation_from_quaternion, prediction.quat_xyzw.cpu().numpy())
+        poses = map(transform, rotations, prediction.translation_m.cpu().numpy())
+        sigmas = torch.stack((prediction.log_position_sigma, prediction.log_rotation_sigma), 1)
+        variances = sigmas.double().exp().square().cpu().numpy() / 3  # (B, 2)
+        covariance = np.repeat(variances, 3, axis=1)[:, None] * np.eye(6)
+        about = pair.found.belief, pair.found.centres_2
+        return cls(np.stack(list(poses)), covariance, *about, query, keyframes)
 
-    def agreeing(self, query: Camera, keyframe: Camera) -> Tensor:
-        """
-        Say which matches (h, w) the head's pose explains.
+    def agreeing(self) -> Tensor:
+        """Say which matches (B, h, w) the head's poses explain."""
+        own = self._own.flatten(1).T.cpu().numpy() * CELL_PX
+        there = self.places.flatten(2).mT.cpu().numpy() * CELL_PX
+        rays = np.stack([camera.rays(own) for camera in self.keyframes])
+        off = disagreement_rad(self.keyframe_from_query, rays, self.query.rays(there))
+        agrees = torch.from_numpy(off < CONSISTENT_CELLS * CELL_PX / self.query.fx)
+        return agrees.view(self.belief.shape).to(self.belief.device)
 
-        :param query: as the network sees it; likewise `keyframe`.
-        """
-        cells = cell_grid(self.places)[0], self.places
-        own, there = (each.flatten(1).T.cpu().numpy() * CELL_PX for each in cells)
-        rays = keyframe.rays(own), query.rays(there)
-        off = disagreement_rad(self.keyframe_from_query, *rays)
-        agrees = torch.from_numpy(off < CONSISTENT_CELLS * CELL_PX / query.fx)
-        return agrees.unflatten(0, self.belief.shape).to(self.belief.device)
-
-    def regressed(self, agrees: Tensor, query: FineImage, keyframe: FineImage) -> RelativePose:
-        """Return the head's pose; `agrees` (h, w) are the matches that bear it out."""
-        cells = cell_grid(self.places)[0], self.places
-        own, there = (each[:, agrees].T.cpu().numpy() for each in cells)
+    def regressed(
+        self, i: int, agrees: Tensor, query: FineImage, keyframe: FineImage
+    ) -> RelativePose:
+        """Return the head's pose of the i-th pair; `agrees` (h, w) are the matches for it."""
+        own, there = (each[:, agrees].T.cpu().numpy() for each in (self._own, self.places[i]))
         return RelativePose(
-            keyframe_from_query=self.keyframe_from_query,
+            keyframe_from_query=self.keyframe_from_query[i],
             metric=True,
-            covariance=self.covariance,
-            support=float(self.belief[agrees].sum()),
+            covariance=self.covariance[i],
+            support=float(self.belief[i][agrees].sum()),
             matches=Matches(query.places(there), keyframe.places(own)),
         )
 
+    @property
+    def _own(self) -> Tensor:
+        """Return column and row of the keyframes' cells (2, h, w)."""
+        return cell_grid(self.places)[0]
 
-def _in_original(matches: Matches, query: FineImage, keyframe: FineImage) -> Matches:
-    """Return matches of working images as pixels of the images as they came."""
-    return Matches(
-        query.in_original(matches.pixels_query), keyframe.in_original(matches.pixels_keyframe)
-    )
+
+def _in_original(
+    result: RelativePose | NoRelativePose, query: FineImage, keyframe: FineImage
+) -> RelativePose | NoRelativePose:
+    """Turn matches of working images into pixels of the images as they came."""
+    if isinstance(result, NoRelativePose):
+        return result
+    seen, own = result.matches.pixels_query, result.matches.pixels_keyframe
+    return replace(result, matches=Matches(query.in_original(seen), keyframe.in_original(own)))

@@ -1,22 +1,21 @@
 """The pose of one pair from its matches: by PnP where depth is known, else up to scale."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import consistent, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
-from relpose_ros.core.geometry import inverse, transform
+from relpose_ros.core.geometry import transform, unit
+from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
 from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
 import torch
-import torch.nn.functional as F
 
-# Error of a keyframe's depth as a share of it: RGB-D cameras at a few metres.
-DEPTH_SIGMA = 0.02
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
-CONFIDENCE = 0.9999
 ITERATIONS = 2000
 
 
@@ -28,8 +27,6 @@ class PairMatches:
     :param pixels_query: (n, 2), u v [px].
     :param pixels_keyframe: (n, 2), u v [px].
     :param depth_m: (n,) of the keyframe's pixels, 0 where unknown [m]; None without depth.
-    :param mostly_right: whether the wrong ones are known to be few: then without depth an
-        M-estimator finds what RANSAC does not.
     """
 
     pixels_query: np.ndarray
@@ -37,7 +34,6 @@ class PairMatches:
     depth_m: np.ndarray | None
     query: Camera
     keyframe: Camera
-    mostly_right: bool = False
 
     def __len__(self) -> int:
         return len(self.pixels_query)
@@ -61,142 +57,161 @@ class PairMatches:
 
 
 def solve_pair(
-    matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int = ITERATIONS
+    matches: PairMatches, threshold_px: float, min_inliers: int
 ) -> RelativePose | NoRelativePose:
     """
     Find the pose that most matches agree on.
 
     :param threshold_px: largest reprojection or epipolar error of a consistent match [px].
     :param min_inliers: fewest consistent matches of a pose.
-    :param iterations: at most so many samples are drawn with depth.
     """
     matches = matches.solvable()
     if len(matches) < min_inliers:
-        detail = f'{len(matches)} of {min_inliers} needed matches'
-        return NoRelativePose(Reason.FEW_MATCHES, detail)
+        return _too_few(len(matches), min_inliers)
     if matches.depth_m is None:
-        found = _essential(matches, threshold_px)
+        rays = _rays([matches])
+        found = _poses_of_rays([matches], rays, *_by_ransac(rays, threshold_px))[0]
     else:
-        found = _pnp(matches, threshold_px, iterations)
+        found = _pnp(matches, threshold_px, ITERATIONS)
+    return _if_enough(found, len(matches), min_inliers)
+
+
+def solve_pairs(
+    pairs: Sequence[PairMatches],
+    threshold_px: float,
+    min_inliers: Sequence[int],
+    iterations: int = ITERATIONS,
+) -> list[RelativePose | NoRelativePose]:
+    """
+    Find the same for pairs whose matches are mostly right, as the network's are.
+
+    Without depth an M-estimator then finds what RANSAC does not, for all pairs at once.
+
+    :param min_inliers: of each pair; otherwise as for solve_pair.
+    :param iterations: at most so many samples are drawn of a pair with depth.
+    """
+    pairs = [each.solvable() for each in pairs]
+    enough = [i for i, each in enumerate(pairs) if len(each) >= min_inliers[i]]
+    without = [i for i in enough if pairs[i].depth_m is None]
+    found = dict(zip(without, _by_rays([pairs[i] for i in without], threshold_px), strict=True))
+    results = [_too_few(*each) for each in zip(map(len, pairs), min_inliers, strict=True)]
+    for i in enough:
+        pose = found[i] if i in found else _pnp(pairs[i], threshold_px, iterations)
+        results[i] = _if_enough(pose, len(pairs[i]), min_inliers[i])
+    return results
+
+
+def _too_few(count: int, needed: int) -> NoRelativePose:
+    return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {needed} needed matches')
+
+
+def _if_enough(
+    found: RelativePose | None, count: int, min_inliers: int
+) -> RelativePose | NoRelativePose:
     inliers = 0 if found is None else int(found.support)
-    if inliers < min_inliers:
-        return NoRelativePose(
-            Reason.NO_CONSISTENT_POSE,
-            f'{inliers} of {len(matches)} matches agree, {min_inliers} are needed',
-            support=inliers,
-        )
-    return found
+    if inliers >= min_inliers:
+        return found
+    detail = f'{inliers} of {count} matches agree, {min_inliers} are needed'
+    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, support=inliers)
 
 
 def _pnp(matches: PairMatches, threshold_px: float, iterations: int) -> RelativePose | None:
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
-    camera = matches.query
-    settings = cv2.UsacParams()
-    settings.score = cv2.SCORE_METHOD_MAGSAC
-    # What local optimization would find the refinement below finds too, in a third of the time.
-    settings.loMethod = cv2.LOCAL_OPTIM_NULL
-    settings.sampler = cv2.SAMPLING_UNIFORM
-    settings.threshold = threshold_px
-    settings.confidence = CONFIDENCE
-    settings.maxIterations = iterations
-    solved, _, rotation, translation, inliers = cv2.solvePnPRansac(
-        points, matches.pixels_query, camera.K, np.zeros(4), params=settings
-    )
-    if not solved or inliers is None or len(inliers) < 6:
+    found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, iterations)
+    if found is None:
         return None
-    matches, points = matches.chosen(inliers.ravel()), points[inliers.ravel()]
-    pixels = matches.pixels_query
-    rotation, translation = cv2.solvePnPRefineLM(
-        points, pixels, camera.K, np.zeros(4), rotation, translation
-    )
-    query_from_keyframe = transform(cv2.Rodrigues(rotation)[0], translation.ravel())
+    which = found.inliers
     return RelativePose(
-        keyframe_from_query=inverse(query_from_keyframe),
+        keyframe_from_query=found.keyframe_from_query,
         metric=True,
-        covariance=pnp_covariance(query_from_keyframe, points, pixels, camera),
-        support=float(len(matches)),
-        matches=Matches(pixels, matches.pixels_keyframe),
+        covariance=found.covariance,
+        support=float(len(which)),
+        matches=Matches(matches.pixels_query[which], matches.pixels_keyframe[which]),
     )
 
 
-def _essential(matches: PairMatches, threshold_px: float) -> RelativePose | None:
-    rays = matches.query.rays(matches.pixels_query), matches.keyframe.rays(matches.pixels_keyframe)
-    focal_px = (matches.query.fx + matches.keyframe.fx) / 2
-    solve = _by_m_estimator if matches.mostly_right else _by_ransac
-    guess, inliers = solve(*rays, threshold_px / focal_px)
-    sigma_rad = 1 / focal_px  # matches are no better than a pixel
-    pose, covariance = refined(guess, *(each[inliers] for each in rays), sigma_rad)
-    return RelativePose(
-        keyframe_from_query=pose,
-        metric=False,
-        covariance=covariance,
-        support=float(np.count_nonzero(inliers)),
-        matches=Matches(matches.pixels_query[inliers], matches.pixels_keyframe[inliers]),
-    )
-
-
-def _by_ransac(
-    rays_query: np.ndarray, rays_keyframe: np.ndarray, threshold_rad: float
-) -> tuple[np.ndarray, np.ndarray]:
+class _Rays(NamedTuple):
     """
-    Solve by MAGSAC++ and the five-point algorithm.
+    Matches of a batch of pairs, filled up with zeros.
 
-    :return: keyframe_from_query (4, 4) with a translation of unit length; which agree (n,) bool.
+    :param query: (B, n, 3), unit norm; likewise `keyframe`.
+    :param matched: (B, n) bool, false where filled up.
+    :param pixel_rad: (B,), angle of a pixel [rad].
     """
-    views = [np.ascontiguousarray(rays[:, :2]) for rays in (rays_query, rays_keyframe)]
-    settings = {'method': cv2.USAC_MAGSAC, 'prob': CONFIDENCE, 'threshold': threshold_rad}
-    essential, mask = cv2.findEssentialMat(*views, np.eye(3), **settings)
+
+    query: np.ndarray
+    keyframe: np.ndarray
+    matched: np.ndarray
+    pixel_rad: np.ndarray
+
+
+def _rays(pairs: Sequence[PairMatches]) -> _Rays:
+    longest = max(map(len, pairs))
+    query, keyframe = np.zeros((2, len(pairs), longest, 3))
+    for i, each in enumerate(pairs):
+        query[i, : len(each)] = unit(each.query.rays(each.pixels_query))
+        keyframe[i, : len(each)] = unit(each.keyframe.rays(each.pixels_keyframe))
+    matched = np.arange(longest) < np.array([len(each) for each in pairs])[:, None]
+    focal_px = np.array([(each.query.fx + each.keyframe.fx) / 2 for each in pairs])
+    return _Rays(query, keyframe, matched, 1 / focal_px)
+
+
+def _by_rays(pairs: Sequence[PairMatches], threshold_px: float) -> list[RelativePose]:
+    if not pairs:
+        return []
+    rays = _rays(pairs)
+    return _poses_of_rays(pairs, rays, *_by_m_estimator(rays, threshold_px))
+
+
+def _poses_of_rays(
+    pairs: Sequence[PairMatches], rays: _Rays, guesses: np.ndarray, agree: np.ndarray
+) -> list[RelativePose]:
+    """
+    Refine motions.
+
+    :param guesses: (B, 4, 4), keyframe_from_query with a translation of unit length.
+    :param agree: (B, n) bool.
+    """
+    # Matches are no better than a pixel.
+    found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
+    results = []
+    for matches, pose, covariance, which in zip(pairs, *found, agree, strict=True):
+        chosen = matches.chosen(which[: len(matches)])
+        results.append(
+            RelativePose(
+                keyframe_from_query=pose,
+                metric=False,
+                covariance=covariance,
+                support=float(len(chosen)),
+                matches=Matches(chosen.pixels_query, chosen.pixels_keyframe),
+            )
+        )
+    return results
+
+
+def _by_ransac(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Solve one pair by MAGSAC++ and the five-point algorithm.
+
+    :return: guesses and which agree, as _poses_of_rays takes them.
+    """
+    views = [
+        np.ascontiguousarray(each[0, :, :2] / each[0, :, 2:])
+        for each in (rays.query, rays.keyframe)
+    ]
+    settings = {'prob': CONFIDENCE, 'threshold': threshold_px * rays.pixel_rad[0]}
+    essential, mask = cv2.findEssentialMat(*views, np.eye(3), method=cv2.USAC_MAGSAC, **settings)
     if essential is None or essential.shape != (3, 3):
-        return np.eye(4), np.zeros(len(rays_query), bool)
+        return np.eye(4)[None], np.zeros_like(rays.matched)
     _, rotation, direction, mask = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
-    return transform(rotation, direction.ravel()), mask.ravel() > 0
+    return transform(rotation, direction.ravel())[None], mask.T > 0
 
 
-def _by_m_estimator(
-    rays_query: np.ndarray, rays_keyframe: np.ndarray, threshold_rad: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Solve by two_view_motion; returns the same as _by_ransac."""
-    rays = (torch.from_numpy(each).float()[None] for each in (rays_keyframe, rays_query))
-    weights = torch.ones(1, len(rays_query))
-    motion = two_view_motion(*(F.normalize(each, dim=2) for each in rays), weights, CORNERS)
-    guess = transform(motion.rotation[0].double().numpy(), motion.direction[0].double().numpy())
-    return guess, consistent(guess, rays_query, rays_keyframe, threshold_rad)
-
-
-def pnp_covariance(
-    query_from_keyframe: np.ndarray, points: np.ndarray, pixels: np.ndarray, camera: Camera
-) -> np.ndarray:
-    """
-    Propagate reprojection and depth errors to the pose of the query in the keyframe.
-
-    :param query_from_keyframe: (4, 4).
-    :param points: (n, 3) in the keyframe's camera [m].
-    :param pixels: (n, 2) in the query [px].
-    :param camera: the query's.
-    :return: (6, 6), as RelativePose.covariance.
-    """
-    rotation = query_from_keyframe[:3, :3]
-    offset = points - inverse(query_from_keyframe)[:3, 3]  # (n, 3) from the query's centre
-    x, y, z = (offset @ rotation.T).T
-    zero = np.zeros_like(z)
-    pixel_by_point = np.stack(
-        [
-            np.stack([camera.fx / z, zero, -camera.fx * x / z**2], -1),
-            np.stack([zero, camera.fy / z, -camera.fy * y / z**2], -1),
-        ],
-        axis=1,
-    )  # (n, 2, 3)
-    a, b, c = offset.T
-    cross = np.stack([zero, -c, b, c, zero, -a, -b, a, zero], -1).reshape(-1, 3, 3)
-    point_by_pose = np.concatenate(
-        [np.broadcast_to(-rotation, cross.shape), rotation @ cross], axis=2
-    )  # (n, 3, 6)
-    jacobian = pixel_by_point @ point_by_pose
-    projected = np.stack([camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy], -1)
-    # At least a pixel: matches are no better than that, however few of them agree.
-    variance_px2 = max(1.0, float(np.mean((projected - pixels) ** 2)))
-    # A wrong depth moves a point along the keyframe's ray: unseen where the camera only turned.
-    by_depth = DEPTH_SIGMA * pixel_by_point @ (points @ rotation.T)[..., None]  # (n, 2, 1)
-    spread_px2 = variance_px2 * np.eye(2) + by_depth @ by_depth.swapaxes(1, 2)
-    information = jacobian.swapaxes(1, 2) @ np.linalg.inv(spread_px2) @ jacobian
-    return np.linalg.pinv(information.sum(0))
+def _by_m_estimator(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
+    """Solve pairs by two_view_motion; returns the same as _by_ransac."""
+    views = (torch.from_numpy(each).float() for each in (rays.keyframe, rays.query))
+    motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS)
+    guesses = np.tile(np.eye(4), (len(rays.matched), 1, 1))
+    guesses[:, :3, :3], guesses[:, :3, 3] = motion.rotation, motion.direction
+    threshold_rad = threshold_px * rays.pixel_rad
+    return guesses, rays.matched & consistent(guesses, rays.query, rays.keyframe, threshold_rad)

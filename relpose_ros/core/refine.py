@@ -1,13 +1,15 @@
 """From the network's matches to a better pose: sharper matches, geometry, and a blend of both."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
+from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.fusion import AGREEING_SIGMAS, MIN_RANGE_M, UNKNOWN_RANGE
 from relpose_ros.core.geometry import transform
 from relpose_ros.core.match_sets import at_cells, at_corners, CoarseMatches
-from relpose_ros.core.pair_geometry import ITERATIONS, PairMatches, solve_pair
+from relpose_ros.core.pair_geometry import ITERATIONS, PairMatches, solve_pairs
 from scipy.spatial.transform import Rotation
 
 POSES = ('blend', 'geometry', 'regression')
@@ -36,19 +38,27 @@ class RefinementConfig:
     min_inlier_share: float = field(default=0.1, metadata={'range': (0.0, 1.0)})
 
 
-def refined_pose(
-    coarse: CoarseMatches, regressed: RelativePose | NoRelativePose, config: RefinementConfig
-) -> RelativePose | NoRelativePose:
+def refined_poses(
+    query: FineImage,
+    pairs: Sequence[CoarseMatches],
+    regressed: Sequence[RelativePose | NoRelativePose],
+    config: RefinementConfig,
+) -> list[RelativePose | NoRelativePose]:
     """
-    Solve the matches' geometry and blend it with what the head says.
+    Solve the geometry of each pair's matches and blend it with what the head says.
 
-    :return: metric if the keyframe has depth or the head's pose is believed.
+    :param regressed: what the head says of each pair.
+    :return: metric where the keyframe has depth or the head's pose is believed.
     """
-    solved = _solved(coarse, config)
-    return solved if config.pose == 'geometry' else blended(solved, regressed)
+    solved = _solved(query, pairs, config)
+    if config.pose == 'geometry':
+        return solved
+    return [blended(*each) for each in zip(solved, regressed, strict=True)]
 
 
-def _solved(coarse: CoarseMatches, config: RefinementConfig) -> RelativePose | NoRelativePose:
+def _solved(
+    query: FineImage, pairs: Sequence[CoarseMatches], config: RefinementConfig
+) -> list[RelativePose | NoRelativePose]:
     """
     Solve from the strongest corner of each cell, or else from more.
 
@@ -56,23 +66,40 @@ def _solved(coarse: CoarseMatches, config: RefinementConfig) -> RelativePose | N
     out that a distant view hardly shows, and points in space seldom agree by chance. Rays do, so
     that without depth more of them tell nothing.
     """
-    first = at_corners(coarse, every=False) if config.fine else at_cells(coarse)
+    first = at_corners(query, pairs, every=False) if config.fine else at_cells(query, pairs)
     solved = _solve(first, config, QUICK_ITERATIONS if config.fine else ITERATIONS)
-    if first.depth_m is None or isinstance(solved, RelativePose):
-        return solved
-    if config.fine and (solved.reason is Reason.FEW_MATCHES or solved.support >= MIN_PROMISING):
-        solved = _solve(at_corners(coarse, every=True), config)
-    if isinstance(solved, NoRelativePose) and first.lack_depth():
-        solved = _solve(replace(first, depth_m=None), config)
-    return solved
+    failed = [
+        i
+        for i, each in enumerate(solved)
+        if isinstance(each, NoRelativePose) and first[i].depth_m is not None
+    ]
+    promising = [i for i in failed if config.fine and _is_promising(solved[i])]
+    every = at_corners(query, [pairs[i] for i in promising], every=True)
+    solved = _replaced(solved, promising, _solve(every, config))
+    lacking = [
+        i for i in failed if isinstance(solved[i], NoRelativePose) and first[i].lack_depth()
+    ]
+    without = [replace(first[i], depth_m=None) for i in lacking]
+    return _replaced(solved, lacking, _solve(without, config))
+
+
+def _is_promising(failed: NoRelativePose) -> bool:
+    return failed.reason is Reason.FEW_MATCHES or failed.support >= MIN_PROMISING
+
+
+def _replaced(values: list, indices: Sequence[int], others: list) -> list:
+    by_index = dict(zip(indices, others, strict=True))
+    return [by_index.get(i, value) for i, value in enumerate(values)]
 
 
 def _solve(
-    matches: PairMatches, config: RefinementConfig, iterations: int = ITERATIONS
-) -> RelativePose | NoRelativePose:
-    share = config.min_inlier_share * len(matches.solvable())
-    min_inliers = max(config.min_inliers, round(share))
-    return solve_pair(matches, config.threshold_px, min_inliers, iterations)
+    pairs: Sequence[PairMatches], config: RefinementConfig, iterations: int = ITERATIONS
+) -> list[RelativePose | NoRelativePose]:
+    min_inliers = [
+        max(config.min_inliers, round(config.min_inlier_share * len(each.solvable())))
+        for each in pairs
+    ]
+    return solve_pairs(pairs, config.threshold_px, min_inliers, iterations)
 
 
 def blended(

@@ -7,6 +7,7 @@ rotation that aligns the rays best, with several directions, and keeps what fits
 drawing of samples, so that the same pair gives the same motion on every device.
 """
 
+from functools import cache
 from math import pi
 from typing import NamedTuple
 
@@ -73,17 +74,19 @@ def two_view_motion(
     batch = len(rays_1)
     rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, search.directions, 1, 1)
     direction = half_sphere(search.directions).to(rays_1).repeat(batch, 1, 1)
-    products = _products(rays_1, rays_2)
+    mixed = _mixed_products(rays_1, rays_2)
+    views = rays_1, rays_2, mixed
     # The epipolar constraint is linear in the essential matrix: sums of these squares are enough.
-    mixed = products.mixed.transpose(1, 2)
-    squares = (mixed[..., :, None] * mixed[..., None, :]).flatten(2)  # (B, n, 81)
+    squares = (mixed[:, :, None] * mixed[:, None]).flatten(1, 2).transpose(1, 2)  # (B, n, 81)
     for scale_rad in search.scales_rad:
-        error_rad, slope = _sampson(rotation, direction, products)
-        sure = weights[:, None] * geman_mcclure(error_rad, scale_rad) / slope.square()
+        violation, slope2 = _epipolar(rotation, direction, *views)
+        unsure = violation.square_().div_(slope2).div_(scale_rad**2).add_(1).square_().mul_(slope2)
+        sure = torch.div(weights[:, None], unsure, out=unsure)
         normal = (sure @ squares).unflatten(2, (9, 9))  # (B, hypotheses, 9, 9)
         rotation, direction = _improved(rotation, direction, normal)
-    squared = (_sampson(rotation, direction, products)[0] / scale_rad).square()
-    misfit, best = (weights[:, None] * squared / (1 + squared)).sum(2).min(1)
+    violation, slope2 = _epipolar(rotation, direction, *views)
+    squared = violation.square_().div_(slope2).div_(scale_rad**2)
+    misfit, best = squared.div_(squared + 1).mul_(weights[:, None]).sum(2).min(1)
     pair = torch.arange(batch, device=best.device)
     misfit = misfit / weights.sum(1).clamp_min(1e-6)
     motion = Motion(rotation[pair, best], direction[pair, best], misfit)
@@ -115,7 +118,8 @@ def parallax(motion: Motion, rays_1: Tensor, rays_2: Tensor) -> Tensor:
 def sampson_error(motion: Motion, rays_1: Tensor, rays_2: Tensor) -> Tensor:
     """Return (B, n), the angles by which rays (B, n, 3) of unit norm miss each other [rad]."""
     one = (each[:, None] for each in (motion.rotation, motion.direction))
-    return _sampson(*one, _products(rays_1, rays_2))[0][:, 0]
+    violation, slope2 = _epipolar(*one, rays_1, rays_2, _mixed_products(rays_1, rays_2))
+    return (violation / slope2.sqrt())[:, 0]
 
 
 def half_sphere(count: int) -> Tensor:
@@ -142,56 +146,70 @@ def _alignment(rays_1: Tensor, rays_2: Tensor, weights: Tensor) -> Tensor:
     return rotation
 
 
-class _Products(NamedTuple):
-    """Products of the coordinates of matching rays, (B, 9, n) each."""
-
-    mixed: Tensor
-    of_1: Tensor
-    of_2: Tensor
+def _mixed_products(rays_1: Tensor, rays_2: Tensor) -> Tensor:
+    """Return all products of a coordinate of one ray and one of its match, (B, 9, n)."""
+    return (rays_1[..., :, None] * rays_2[..., None, :]).flatten(2).transpose(1, 2)
 
 
-def _products(rays_1: Tensor, rays_2: Tensor) -> _Products:
-    pairs = ((rays_1, rays_2), (rays_1, rays_1), (rays_2, rays_2))
-    return _Products(
-        *((a[..., :, None] * b[..., None, :]).flatten(2).transpose(1, 2) for a, b in pairs)
-    )
+def _epipolar(
+    rotation: Tensor, direction: Tensor, rays_1: Tensor, rays_2: Tensor, mixed: Tensor
+) -> tuple[Tensor, Tensor]:
+    """
+    Compare matches with hypotheses (B, H).
 
-
-def _sampson(rotation: Tensor, direction: Tensor, products: _Products) -> tuple[Tensor, Tensor]:
-    """Return Sampson distances of hypotheses (B, H), (B, H, n) [rad], and their slopes."""
-    essential = _cross(direction) @ rotation  # (B, H, 3, 3)
-    algebraic = essential.flatten(2) @ products.mixed
-    # Squared lengths of the epipolar lines.
-    squared = (essential @ essential.transpose(2, 3)).flatten(2) @ products.of_1
-    squared = squared + (essential.transpose(2, 3) @ essential).flatten(2) @ products.of_2
-    slope = (squared - 2 * algebraic.square()).clamp_min(MIN_SLOPE**2).sqrt()
-    return algebraic / slope, slope
+    :return: (B, H, n) each: what violates the epipolar constraint, and the square of how that
+        changes with the rays. Their quotient is the square of Sampson's distance [rad].
+    """
+    violation = (_cross(direction) @ rotation).flatten(2) @ mixed
+    # An epipolar line is as long as the sine between its ray and the direction. In place, here
+    # and below: there are many hypotheses, and new memory costs more than what is done with it.
+    slope2 = (direction @ rays_1.transpose(1, 2)).square_()
+    along_2 = (direction[:, :, None] @ rotation)[:, :, 0] @ rays_2.transpose(1, 2)
+    slope2.addcmul_(along_2, along_2).addcmul_(violation, violation, value=2)
+    return violation, slope2.neg_().add_(2).clamp_min_(MIN_SLOPE**2)
 
 
 def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
     """Take one step; `normal` (B, H, 9, 9) is the weighted sum of squares of the products."""
-    # [t]x R and its slopes are sums over the axes of t: products with constant matrices.
-    eye = torch.eye(3).to(direction)
-    axes = _cross(eye)  # (3, 3, 3)
-    along = direction[:, :, None]
-    moved = (axes.flatten(0, 1) @ rotation).unflatten(2, (3, 3)).flatten(3)  # (B, H, 3, 9)
-    essential = along @ moved  # (B, H, 1, 9)
-    twice = (axes[:, None] @ axes).flatten(0, 2)  # (27, 3)
-    turned = (along @ (twice @ rotation).unflatten(2, (3, 9)).flatten(3)).unflatten(3, (3, 9))
-    slopes = torch.cat((turned[:, :, 0], moved), dim=2)  # (B, H, 6, 9)
-    weighted = slopes @ normal
-    information = weighted @ slopes.transpose(2, 3)
-    gradient = (weighted @ essential.transpose(2, 3))[..., 0]
+    terms = (direction[..., None] * rotation.flatten(2)[:, :, None]).flatten(2)  # (B, H, 27)
+    of_both, of_rotation = (each.to(terms) for each in _slopes())
+    turned_essential, moved = terms @ of_both, rotation.flatten(2) @ of_rotation
+    rows = torch.cat((turned_essential[..., :27], moved, turned_essential[..., 27:]), dim=2)
+    rows = rows.unflatten(2, (7, 9))  # slopes by rotation and by direction; the matrix itself
+    products = rows[:, :, :6] @ normal @ rows.transpose(2, 3)  # (B, H, 6, 7)
+    information, gradient = products[..., :6], products[..., 6]
     trace = information.diagonal(dim1=2, dim2=3).sum(2)[..., None, None]
     fixed = F.pad(direction, (3, 0))  # the length of the direction
     information = information + (1 + trace) * fixed[..., :, None] * fixed[..., None, :]
     damped = information + (DAMPING * trace + 1e-6) * torch.eye(6).to(direction)
     step = -torch.linalg.solve(damped, gradient)
     step = step * (LONGEST_STEP / step.norm(dim=2, keepdim=True).clamp_min(LONGEST_STEP))
-    # Cayley's map: a rotation for any step, by its vector but for third powers.
-    half = _cross(step[..., :3] / 2)
-    turn = torch.linalg.solve(eye - half, eye + half)
-    return turn @ rotation, F.normalize(direction + step[..., 3:], dim=2)
+    return _turn(step[..., :3]) @ rotation, F.normalize(direction + step[..., 3:], dim=2)
+
+
+@cache
+def _slopes() -> tuple[Tensor, Tensor]:
+    """
+    Return what makes E = [t]x R and its slopes by a turn and by t of products of their entries.
+
+    :return: (27, 36), from t and R to the slopes by a turn about x, y, z and to E; (9, 27), from R
+        to the slopes by t.
+    """
+    eye = torch.eye(3)
+    axes = _cross(eye)  # (3, 3, 3)
+    turned = torch.einsum('mia,kal,jc->mlckij', axes, axes, eye).reshape(27, 27)
+    essential = torch.einsum('mil,jc->mlcij', axes, eye).reshape(27, 9)
+    moved = torch.einsum('kil,jc->lckij', axes, eye).reshape(9, 27)
+    return torch.cat((turned, essential), dim=1), moved
+
+
+def _turn(vectors: Tensor) -> Tensor:
+    """Return Cayley's map: rotations (..., 3, 3), by (..., 3) [rad] but for third powers."""
+    half = vectors / 2
+    squared = half.square().sum(-1)[..., None, None]
+    outer = half[..., :, None] * half[..., None, :]
+    eye = torch.eye(3).to(half)
+    return ((1 - squared) * eye + 2 * (outer + _cross(half))) / (1 + squared)
 
 
 def _cross(vectors: Tensor) -> Tensor:

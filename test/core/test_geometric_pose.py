@@ -17,7 +17,7 @@ from relpose_ros.core.geometry import (
     transform,
     transform_points,
 )
-from relpose_ros.core.pair_geometry import DEPTH_SIGMA, pnp_covariance
+from relpose_ros.core.pnp import DEPTH_SIGMA, pnp_covariance
 from scipy.spatial.transform import Rotation
 import torch
 

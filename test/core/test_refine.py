@@ -16,7 +16,7 @@ from relpose_ros.core.geometry import (
     transform_points,
 )
 from relpose_ros.core.network_pose import NetworkEstimator
-from relpose_ros.core.pair_geometry import PairMatches, solve_pair
+from relpose_ros.core.pair_geometry import PairMatches, solve_pair, solve_pairs
 from relpose_ros.core.refine import blended, RefinementConfig
 from scipy.spatial.transform import Rotation
 
@@ -25,7 +25,7 @@ TRUE = transform(Rotation.from_euler('yxz', [0.25, -0.1, 0.05]).as_matrix(), [0.
 NOTHING = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
 
 
-def matches(count=150, wrong=0.2, depth=True, seed=0, mostly_right=False):
+def matches(count=150, wrong=0.2, depth=True, seed=0):
     """Points seen by a keyframe and a query, some matched wrongly, all to a pixel."""
     rng = np.random.default_rng(seed)
     points = CAMERA.rays(rng.uniform((60, 60), (580, 420), (count, 2)))
@@ -35,7 +35,7 @@ def matches(count=150, wrong=0.2, depth=True, seed=0, mostly_right=False):
     swapped = rng.permutation(count)[: round(wrong * count)]
     pixels_query[swapped] = rng.uniform((0, 0), (640, 480), (len(swapped), 2))
     depth_m = points[:, 2] if depth else None
-    return PairMatches(pixels_query, CAMERA.project(points), depth_m, CAMERA, CAMERA, mostly_right)
+    return PairMatches(pixels_query, CAMERA.project(points), depth_m, CAMERA, CAMERA)
 
 
 def regressed(position_m=0.1, rotation_rad=0.1, error=(0.06, 0.05, 0.0)):
@@ -48,8 +48,18 @@ def regressed(position_m=0.1, rotation_rad=0.1, error=(0.06, 0.05, 0.0)):
 UNBELIEVED = NoRelativePose(Reason.NO_CONSISTENT_POSE, 'of the head')
 
 
-def blend(matches, head):
-    return blended(solve_pair(matches, threshold_px=3.0, min_inliers=20), head)
+def solved_alone(pair):
+    return solve_pair(pair, threshold_px=3.0, min_inliers=20)
+
+
+def solved_in_a_batch(pair):
+    """Solve a pair beside others, with and without depth, one of them with too few matches."""
+    others = matches(count=60, depth=False, seed=1), matches(count=10, depth=False), matches()
+    return solve_pairs([others[0], pair, *others[1:]], 3.0, [20] * 4)[1]
+
+
+def blend(pair, head, solve=solved_alone):
+    return blended(solve(pair), head)
 
 
 def test_keyframe_depth_gives_the_metric_pose_whatever_the_head_says():
@@ -60,10 +70,10 @@ def test_keyframe_depth_gives_the_metric_pose_whatever_the_head_says():
         assert rotation_error_rad(found.keyframe_from_query, TRUE) < np.radians(0.3)
 
 
-@pytest.mark.parametrize('mostly_right', (False, True))
-def test_without_depth_geometry_has_the_direction_and_the_head_the_range(mostly_right):
+@pytest.mark.parametrize('solve', (solved_alone, solved_in_a_batch))
+def test_without_depth_geometry_has_the_direction_and_the_head_the_range(solve):
     head = regressed()
-    found = blend(matches(depth=False, mostly_right=mostly_right), head)
+    found = blend(matches(depth=False), head, solve)
     assert found.metric
     assert rotation_error_rad(found.keyframe_from_query, TRUE) < np.radians(0.5)
     assert direction_error_rad(found.keyframe_from_query, TRUE) < np.radians(2)
