@@ -8,9 +8,15 @@ import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import consistent, refined
-from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
-from relpose_ros.core.geometry import transform, unit
-from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
+from relpose_ros.core.estimator import (
+    Matches,
+    NoRelativePose,
+    Reason,
+    RelativePose,
+    Sightings,
+)
+from relpose_ros.core.geometry import inverse, transform, unit
+from relpose_ros.core.pnp import CONFIDENCE, pnp_covariance, solve_pnp
 from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
 import torch
 
@@ -66,14 +72,12 @@ def solve_pair(
     :param min_inliers: fewest consistent matches of a pose.
     """
     matches = matches.solvable()
+    if matches.depth_m is not None:
+        return _by_points(matches, threshold_px, min_inliers, ITERATIONS)
     if len(matches) < min_inliers:
         return _too_few(len(matches), min_inliers)
-    if matches.depth_m is None:
-        rays = _rays([matches])
-        found = _poses_of_rays([matches], rays, *_by_ransac(rays, threshold_px))[0]
-    else:
-        found = _pnp(matches, threshold_px, ITERATIONS)
-    return _if_enough(found, len(matches), min_inliers)
+    rays = _rays([matches])
+    return _poses_of_rays([matches], rays, *_by_ransac(rays, threshold_px), [min_inliers])[0]
 
 
 def solve_pairs(
@@ -91,42 +95,58 @@ def solve_pairs(
     :param iterations: at most so many samples are drawn of a pair with depth.
     """
     pairs = [each.solvable() for each in pairs]
-    enough = [i for i, each in enumerate(pairs) if len(each) >= min_inliers[i]]
-    without = [i for i in enough if pairs[i].depth_m is None]
-    found = dict(zip(without, _by_rays([pairs[i] for i in without], threshold_px), strict=True))
-    results = [_too_few(*each) for each in zip(map(len, pairs), min_inliers, strict=True)]
-    for i in enough:
-        pose = found[i] if i in found else _pnp(pairs[i], threshold_px, iterations)
-        results[i] = _if_enough(pose, len(pairs[i]), min_inliers[i])
+    results: list[RelativePose | NoRelativePose] = []
+    by_rays = []
+    for i, (matches, needed) in enumerate(zip(pairs, min_inliers, strict=True)):
+        if matches.depth_m is not None:
+            results.append(_by_points(matches, threshold_px, needed, iterations))
+            continue
+        results.append(_too_few(len(matches), needed))
+        if len(matches) >= needed:
+            by_rays.append(i)
+    if by_rays:
+        chosen = [pairs[i] for i in by_rays]
+        rays = _rays(chosen)
+        motions = _by_m_estimator(rays, threshold_px)
+        found = _poses_of_rays(chosen, rays, *motions, [min_inliers[i] for i in by_rays])
+        for i, pose in zip(by_rays, found, strict=True):
+            results[i] = pose
     return results
 
 
-def _too_few(count: int, needed: int) -> NoRelativePose:
-    return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {needed} needed matches')
+def _too_few(count: int, needed: int, sightings: Sightings | None = None) -> NoRelativePose:
+    detail = f'{count} of {needed} needed matches'
+    return NoRelativePose(Reason.FEW_MATCHES, detail, sightings=sightings)
 
 
-def _if_enough(
-    found: RelativePose | None, count: int, min_inliers: int
+def _too_few_agree(
+    inliers: int, count: int, needed: int, sightings: Sightings | None = None
+) -> NoRelativePose:
+    detail = f'{inliers} of {count} matches agree, {needed} are needed'
+    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, inliers, sightings)
+
+
+def _by_points(
+    matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int
 ) -> RelativePose | NoRelativePose:
-    inliers = 0 if found is None else int(found.support)
-    if inliers >= min_inliers:
-        return found
-    detail = f'{inliers} of {count} matches agree, {min_inliers} are needed'
-    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, support=inliers)
-
-
-def _pnp(matches: PairMatches, threshold_px: float, iterations: int) -> RelativePose | None:
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
-    found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, iterations)
-    if found is None:
-        return None
-    which = found.inliers
+    pixels, camera = matches.pixels_query, matches.query
+    seen = Matches(pixels, matches.pixels_keyframe)
+    if len(matches) < min_inliers:
+        sightings = Sightings(points, seen, camera, threshold_px, None)
+        return _too_few(len(matches), min_inliers, sightings)
+    found = solve_pnp(points, pixels, camera, threshold_px, iterations)
+    pose, which = (None, np.zeros(0, int)) if found is None else found
+    sightings = Sightings(points, seen, camera, threshold_px, pose)
+    if len(which) < min_inliers:
+        return _too_few_agree(len(which), len(matches), min_inliers, sightings)
     return RelativePose(
-        keyframe_from_query=found.keyframe_from_query,
+        keyframe_from_query=pose,
         metric=True,
-        covariance=found.covariance,
+        covariance=pnp_covariance(inverse(pose), points[which], pixels[which], camera),
         support=float(len(which)),
-        matches=Matches(matches.pixels_query[which], matches.pixels_keyframe[which]),
+        matches=Matches(pixels[which], matches.pixels_keyframe[which]),
+        sightings=sightings,
     )
 
 
@@ -156,27 +176,30 @@ def _rays(pairs: Sequence[PairMatches]) -> _Rays:
     return _Rays(query, keyframe, matched, 1 / focal_px)
 
 
-def _by_rays(pairs: Sequence[PairMatches], threshold_px: float) -> list[RelativePose]:
-    if not pairs:
-        return []
-    rays = _rays(pairs)
-    return _poses_of_rays(pairs, rays, *_by_m_estimator(rays, threshold_px))
-
-
 def _poses_of_rays(
-    pairs: Sequence[PairMatches], rays: _Rays, guesses: np.ndarray, agree: np.ndarray
-) -> list[RelativePose]:
+    pairs: Sequence[PairMatches],
+    rays: _Rays,
+    guesses: np.ndarray,
+    agree: np.ndarray,
+    min_inliers: Sequence[int],
+) -> list[RelativePose | NoRelativePose]:
     """
     Refine motions.
 
     :param guesses: (B, 4, 4), keyframe_from_query with a translation of unit length.
     :param agree: (B, n) bool.
+    :param min_inliers: of each pair.
     """
     # Matches are no better than a pixel.
     found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
-    results = []
-    for matches, pose, covariance, which in zip(pairs, *found, agree, strict=True):
+    results: list[RelativePose | NoRelativePose] = []
+    for matches, pose, covariance, which, needed in zip(
+        pairs, *found, agree, min_inliers, strict=True
+    ):
         chosen = matches.chosen(which[: len(matches)])
+        if len(chosen) < needed:
+            results.append(_too_few_agree(len(chosen), len(matches), needed))
+            continue
         results.append(
             RelativePose(
                 keyframe_from_query=pose,

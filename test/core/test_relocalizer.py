@@ -161,7 +161,8 @@ class Contradicting(GeometricEstimator):
         for each in others:
             pose = each.keyframe_from_query.copy()
             pose[1, 3] -= 1 + len(wrong)
-            wrong.append(replace(each, keyframe_from_query=pose, support=first.support))
+            about = {'support': first.support, 'sightings': None}  # else they would bear it out
+            wrong.append(replace(each, keyframe_from_query=pose, **about))
         return [first, *wrong]
 
 
