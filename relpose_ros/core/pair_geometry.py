@@ -75,7 +75,7 @@ def solve_pair(
     if matches.depth_m is not None:
         return _by_points(matches, threshold_px, min_inliers, ITERATIONS)
     if len(matches) < min_inliers:
-        return _too_few(len(matches), min_inliers)
+        return _too_few(len(matches), 0, min_inliers)
     rays = _rays([matches])
     return _poses_of_rays([matches], rays, *_by_ransac(rays, threshold_px), [min_inliers])[0]
 
@@ -95,35 +95,29 @@ def solve_pairs(
     :param iterations: at most so many samples are drawn of a pair with depth.
     """
     pairs = [each.solvable() for each in pairs]
-    results: list[RelativePose | NoRelativePose] = []
-    by_rays = []
-    for i, (matches, needed) in enumerate(zip(pairs, min_inliers, strict=True)):
-        if matches.depth_m is not None:
-            results.append(_by_points(matches, threshold_px, needed, iterations))
-            continue
-        results.append(_too_few(len(matches), needed))
-        if len(matches) >= needed:
-            by_rays.append(i)
-    if by_rays:
-        chosen = [pairs[i] for i in by_rays]
+    without = [i for i, each in enumerate(pairs) if each.depth_m is None]
+    found: dict[int, RelativePose | NoRelativePose] = {}
+    if without:
+        chosen = [pairs[i] for i in without]
         rays = _rays(chosen)
         motions = _by_m_estimator(rays, threshold_px)
-        found = _poses_of_rays(chosen, rays, *motions, [min_inliers[i] for i in by_rays])
-        for i, pose in zip(by_rays, found, strict=True):
-            results[i] = pose
-    return results
+        poses = _poses_of_rays(chosen, rays, *motions, [min_inliers[i] for i in without])
+        found = dict(zip(without, poses, strict=True))
+    return [
+        found[i] if i in found else _by_points(each, threshold_px, min_inliers[i], iterations)
+        for i, each in enumerate(pairs)
+    ]
 
 
-def _too_few(count: int, needed: int, sightings: Sightings | None = None) -> NoRelativePose:
-    detail = f'{count} of {needed} needed matches'
-    return NoRelativePose(Reason.FEW_MATCHES, detail, sightings=sightings)
-
-
-def _too_few_agree(
-    inliers: int, count: int, needed: int, sightings: Sightings | None = None
+def _too_few(
+    count: int, agree: int, needed: int, sightings: Sightings | None = None
 ) -> NoRelativePose:
-    detail = f'{inliers} of {count} matches agree, {needed} are needed'
-    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, inliers, sightings)
+    """Say that of so many matches too few agree, or that there are too few."""
+    if count < needed:
+        detail = f'{count} of {needed} needed matches'
+        return NoRelativePose(Reason.FEW_MATCHES, detail, sightings=sightings)
+    detail = f'{agree} of {count} matches agree, {needed} are needed'
+    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, agree, sightings)
 
 
 def _by_points(
@@ -132,14 +126,13 @@ def _by_points(
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
     pixels, camera = matches.pixels_query, matches.query
     seen = Matches(pixels, matches.pixels_keyframe)
-    if len(matches) < min_inliers:
-        sightings = Sightings(points, seen, camera, threshold_px, None)
-        return _too_few(len(matches), min_inliers, sightings)
-    found = solve_pnp(points, pixels, camera, threshold_px, iterations)
+    found = None
+    if len(matches) >= min_inliers:
+        found = solve_pnp(points, pixels, camera, threshold_px, iterations)
     pose, which = (None, np.zeros(0, int)) if found is None else found
     sightings = Sightings(points, seen, camera, threshold_px, pose)
     if len(which) < min_inliers:
-        return _too_few_agree(len(which), len(matches), min_inliers, sightings)
+        return _too_few(len(matches), len(which), min_inliers, sightings)
     return RelativePose(
         keyframe_from_query=pose,
         metric=True,
@@ -198,7 +191,7 @@ def _poses_of_rays(
     ):
         chosen = matches.chosen(which[: len(matches)])
         if len(chosen) < needed:
-            results.append(_too_few_agree(len(chosen), len(matches), needed))
+            results.append(_too_few(len(matches), len(chosen), needed))
             continue
         results.append(
             RelativePose(

@@ -179,3 +179,13 @@ def test_matches_are_told_in_pixels_of_the_images_as_they_came(estimators, photo
     assert len(found.matches.pixels_query) > 100
     np.testing.assert_allclose(found.matches.pixels_query, found.matches.pixels_keyframe, atol=4.0)
     assert (found.matches.pixels_query < (view.camera.width, view.camera.height)).all()
+
+
+@pytest.mark.parametrize('count', (0, 10))
+@pytest.mark.parametrize('depth', (False, True))
+def test_too_few_matches_are_told_from_matches_that_do_not_agree(count, depth):
+    few, wrong = matches(count=count, depth=depth), matches(wrong=1.0, depth=depth)
+    reasons = [each.reason for each in solve_pairs([few, wrong], 3.0, [20, 20])]
+    assert reasons == [Reason.FEW_MATCHES, Reason.NO_CONSISTENT_POSE]
+    assert reasons == [solve_pair(each, 3.0, 20).reason for each in (few, wrong)]
+    assert solve_pairs([few], 3.0, [20])[0].detail == f'{count} of 20 needed matches'
