@@ -50,6 +50,7 @@ class Sightings:
     :param matches: where n points are seen.
     :param camera: the query's.
     :param threshold_px: largest reprojection error of a point that agrees with a pose [px].
+    :param needed: so many have to agree for the keyframe to be believed alone.
     :param keyframe_from_query: (4, 4), the pose that most agree on, however few; None if none do.
     """
 
@@ -57,6 +58,7 @@ class Sightings:
     matches: Matches
     camera: Camera
     threshold_px: float
+    needed: int
     keyframe_from_query: np.ndarray | None
 
 

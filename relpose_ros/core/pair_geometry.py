@@ -130,7 +130,7 @@ def _by_points(
     if len(matches) >= min_inliers:
         found = solve_pnp(points, pixels, camera, threshold_px, iterations)
     pose, which = (None, np.zeros(0, int)) if found is None else found
-    sightings = Sightings(points, seen, camera, threshold_px, pose)
+    sightings = Sightings(points, seen, camera, threshold_px, min_inliers, pose)
     if len(which) < min_inliers:
         return _too_few(len(matches), len(which), min_inliers, sightings)
     return RelativePose(

@@ -13,15 +13,12 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.estimator import Matches, NoRelativePose, RelativePose, Sightings
 from relpose_ros.core.geometry import inverse, transform_points
-from relpose_ros.core.pnp import pnp_covariance, refine_pnp
+from relpose_ros.core.pnp import MIN_INLIERS, pnp_covariance, refine_pnp
 
-# Of a keyframe's matches so many, and such a share, have to agree with the pose; and so many of
-# those that agree with its own.
-MIN_INLIERS = 6
-MIN_SHARE = 0.08
-KEPT = 0.6
-# Consistent matches of all keyframes, at least.
-MIN_TOGETHER = 20
+# A keyframe bears a pose out by so many of the matches that it would need alone, and of those that
+# agree with its own pose; all keyframes together by so many times what one would need.
+LESS, KEPT = 0.8, 0.6
+TOGETHER = 2.0
 MAX_TRIED = 8  # poses of the best supported keyframes
 ROUNDS = 2  # of choosing the matches that agree, and refining the pose by them
 
@@ -46,13 +43,16 @@ def second_look(
     map_from_query = _most_seen(poses, [estimates[i] for i in seeing])
     if map_from_query is None:
         return list(estimates)
-    looked = {
-        i: _near(inverse(pose) @ map_from_query, estimates[i].sightings)
-        for i, pose in zip(seeing, poses, strict=True)
-    }
-    if sum(each is not None for each in looked.values()) < 2:
-        return list(estimates)  # nothing that one keyframe has not said
-    return [looked.get(i) or each for i, each in enumerate(estimates)]
+    looked: dict[int, RelativePose] = {}
+    for i, pose in zip(seeing, poses, strict=True):
+        found = _near(inverse(pose) @ map_from_query, estimates[i].sightings)
+        if found is not None:
+            looked[i] = found
+    evidence = sum(each.support / each.sightings.needed for each in looked.values())
+    # One keyframe alone says nothing new.
+    if len(looked) < 2 or evidence < TOGETHER:
+        return list(estimates)
+    return [looked.get(i, each) for i, each in enumerate(estimates)]
 
 
 class _Points(NamedTuple):
@@ -86,7 +86,7 @@ def _near(guess: np.ndarray, sightings: Sightings) -> RelativePose | None:
     count, own, kept = np.count_nonzero(which), sightings.keyframe_from_query, 0.0
     if own is not None:
         kept = KEPT * np.count_nonzero(points.agreeing(own, sightings.threshold_px))
-    if count < max(MIN_INLIERS, MIN_SHARE * len(which), kept):
+    if count < max(MIN_INLIERS, LESS * sightings.needed, kept):
         return None
     points = points.chosen(which)
     keyframe_from_query = refine_pnp(guess, *points)
@@ -115,6 +115,7 @@ def _most_seen(
         seen[0].camera,
     )
     threshold_px = seen[0].threshold_px
+    weights = np.concatenate([np.full(len(each.points), 1 / each.needed) for each in seen])
     strongest = np.argsort([-each.support for each in estimates], kind='stable')[:MAX_TRIED]
     poses = [
         map_from_keyframe[i] @ seen[i].keyframe_from_query
@@ -123,10 +124,10 @@ def _most_seen(
     ]
     if not poses:
         return None
-    best = max(poses, key=lambda pose: np.count_nonzero(together.agreeing(pose, threshold_px)))
+    best = max(poses, key=lambda pose: weights @ together.agreeing(pose, threshold_px))
     for _ in range(ROUNDS):
         which = together.agreeing(best, threshold_px)
-        if np.count_nonzero(which) < MIN_TOGETHER:
+        if np.count_nonzero(which) < MIN_INLIERS:
             return None
         best = refine_pnp(best, *together.chosen(which))
     return best
