@@ -37,7 +37,7 @@ class Search(NamedTuple):
 
 # Cells fit many motions about alike: more directions find none that is nearer to the truth.
 CELLS = Search(16, (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015))
-CORNERS = Search(64, (0.04, 0.03, 0.022, 0.016, 0.012, 0.009, 0.007, 0.005, 0.004, 0.004))
+CORNERS = Search(64, (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004, 0.004))
 
 
 class Motion(NamedTuple):
