@@ -119,22 +119,11 @@ class NetworkEstimator:
     ) -> list[RelativePose | NoRelativePose]:
         """Conclude on the pairs of a batch."""
         sure = seen.belief > MIN_BELIEF
-        agrees = sure & seen.agreeing()
-        counts = sure.flatten(1).sum(1).tolist()
-        shares = (agrees.flatten(1).sum(1) / sure.flatten(1).sum(1)).tolist()
-        results: list[RelativePose | NoRelativePose] = []
-        for i, (count, share) in enumerate(zip(counts, shares, strict=True)):
-            if count < MIN_MATCHES:
-                detail = f'{count} of {MIN_MATCHES} needed matches'
-                results.append(NoRelativePose(Reason.FEW_MATCHES, detail))
-            elif share < MIN_CONSISTENT:
-                detail = f'{100 * share:.0f} % of {count} matches agree with the pose'
-                results.append(NoRelativePose(Reason.NO_CONSISTENT_POSE, detail))
-            else:
-                results.append(seen.regressed(i, agrees[i], query.fine, keyframes[i].fine))
+        fine = [keyframe.fine for keyframe in keyframes]
+        results = seen.regressed(sure, query.fine, fine)
         if self._refinement.pose != 'regression':
-            enough = [i for i, count in enumerate(counts) if count >= MIN_MATCHES]
-            coarse = [CoarseMatches(keyframes[i].fine, sure[i], seen.places[i]) for i in enough]
+            enough = [i for i, each in enumerate(sure) if each.sum() >= MIN_MATCHES]
+            coarse = [CoarseMatches(fine[i], sure[i], seen.places[i]) for i in enough]
             regressed = [results[i] for i in enough]
             refined = refined_poses(query.fine, coarse, regressed, self._refinement)
             for i, result in zip(enough, refined, strict=True):
@@ -209,7 +198,26 @@ class _SeenPairs:
         about = pair.found.belief, pair.found.centres_2
         return cls(np.stack(list(poses)), covariance, *about, query, keyframes)
 
-    def agreeing(self) -> Tensor:
+    def regressed(
+        self, sure: Tensor, query: FineImage, keyframes: Sequence[FineImage]
+    ) -> list[RelativePose | NoRelativePose]:
+        """Return the head's poses, where enough of the sure matches (B, h, w) bear them out."""
+        agrees = sure & self._agreeing()
+        counts, agreeing = (each.flatten(1).sum(1).tolist() for each in (sure, agrees))
+        results: list[RelativePose | NoRelativePose] = []
+        for i, count in enumerate(counts):
+            if count < MIN_MATCHES:
+                detail = f'{count} of {MIN_MATCHES} needed matches'
+                results.append(NoRelativePose(Reason.FEW_MATCHES, detail))
+            elif agreeing[i] < MIN_CONSISTENT * count:
+                share = f'{100 * agreeing[i] / count:.0f} % of {count} matches'
+                detail = f'{share} agree with the pose'
+                results.append(NoRelativePose(Reason.NO_CONSISTENT_POSE, detail))
+            else:
+                results.append(self._pose(i, agrees[i], query, keyframes[i]))
+        return results
+
+    def _agreeing(self) -> Tensor:
         """Say which matches (B, h, w) the head's poses explain."""
         own = self._own.flatten(1).T.cpu().numpy() * CELL_PX
         there = self.places.flatten(2).mT.cpu().numpy() * CELL_PX
@@ -218,10 +226,7 @@ class _SeenPairs:
         agrees = torch.from_numpy(off < CONSISTENT_CELLS * CELL_PX / self.query.fx)
         return agrees.view(self.belief.shape).to(self.belief.device)
 
-    def regressed(
-        self, i: int, agrees: Tensor, query: FineImage, keyframe: FineImage
-    ) -> RelativePose:
-        """Return the head's pose of the i-th pair; `agrees` (h, w) are the matches for it."""
+    def _pose(self, i: int, agrees: Tensor, query: FineImage, keyframe: FineImage) -> RelativePose:
         own, there = (each[:, agrees].T.cpu().numpy() for each in (self._own, self.places[i]))
         return RelativePose(
             keyframe_from_query=self.keyframe_from_query[i],
