@@ -41,27 +41,6 @@ class Matches:
     pixels_keyframe: np.ndarray
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
-    """
-    Points in space that a keyframe's matches have the query see, wrong ones among them.
-
-    :param points: (n, 3) in the keyframe's camera [m].
-    :param matches: where n points are seen.
-    :param camera: the query's.
-    :param threshold_px: largest reprojection error of a point that agrees with a pose [px].
-    :param needed: so many have to agree for the keyframe to be believed alone.
-    :param keyframe_from_query: (4, 4), the pose that most agree on, however few; None if none do.
-    """
-
-    points: np.ndarray
-    matches: Matches
-    camera: Camera
-    threshold_px: float
-    needed: int
-    keyframe_from_query: np.ndarray | None
-
-
 @dataclass(frozen=True, slots=True)
 class RelativePose:
     """
@@ -75,7 +54,6 @@ class RelativePose:
         direction [rad^2], across it; of the range nothing is known.
     :param support: what ranks estimates of one query: consistent matches.
     :param matches: the consistent matches.
-    :param sightings: all matches, where the keyframe has depth.
     """
 
     keyframe_from_query: np.ndarray
@@ -83,7 +61,6 @@ class RelativePose:
     covariance: np.ndarray
     support: float
     matches: Matches
-    sightings: Sightings | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +71,11 @@ class NoRelativePose:
     :param reason: its kind.
     :param detail: figures for a person.
     :param support: consistent matches of the best pose there was.
-    :param sightings: as RelativePose has them.
     """
 
     reason: Reason
     detail: str
     support: int = 0
-    sightings: Sightings | None = None
 
 
 class Estimator(Protocol):

@@ -246,19 +246,7 @@ def _in_original(
     result: RelativePose | NoRelativePose, query: FineImage, keyframe: FineImage
 ) -> RelativePose | NoRelativePose:
     """Turn matches of working images into pixels of the images as they came."""
-
-    def original(matches: Matches) -> Matches:
-        seen, own = matches.pixels_query, matches.pixels_keyframe
-        return Matches(query.in_original(seen), keyframe.in_original(own))
-
-    if (sightings := result.sightings) is not None:
-        sightings = replace(
-            sightings,
-            matches=original(sightings.matches),
-            camera=query.original,
-            threshold_px=sightings.threshold_px * query.original.width / query.camera.width,
-        )
-        result = replace(result, sightings=sightings)
     if isinstance(result, NoRelativePose):
         return result
-    return replace(result, matches=original(result.matches))
+    seen, own = result.matches.pixels_query, result.matches.pixels_keyframe
+    return replace(result, matches=Matches(query.in_original(seen), keyframe.in_original(own)))

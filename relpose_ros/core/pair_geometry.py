@@ -8,15 +8,9 @@ import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import consistent, refined
-from relpose_ros.core.estimator import (
-    Matches,
-    NoRelativePose,
-    Reason,
-    RelativePose,
-    Sightings,
-)
-from relpose_ros.core.geometry import inverse, transform, unit
-from relpose_ros.core.pnp import CONFIDENCE, pnp_covariance, solve_pnp
+from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
+from relpose_ros.core.geometry import transform, unit
+from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
 from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
 import torch
 
@@ -109,37 +103,31 @@ def solve_pairs(
     ]
 
 
-def _too_few(
-    count: int, agree: int, needed: int, sightings: Sightings | None = None
-) -> NoRelativePose:
+def _too_few(count: int, agree: int, needed: int) -> NoRelativePose:
     """Say that of so many matches too few agree, or that there are too few."""
     if count < needed:
-        detail = f'{count} of {needed} needed matches'
-        return NoRelativePose(Reason.FEW_MATCHES, detail, sightings=sightings)
+        return NoRelativePose(Reason.FEW_MATCHES, f'{count} of {needed} needed matches')
     detail = f'{agree} of {count} matches agree, {needed} are needed'
-    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, agree, sightings)
+    return NoRelativePose(Reason.NO_CONSISTENT_POSE, detail, agree)
 
 
 def _by_points(
     matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int
 ) -> RelativePose | NoRelativePose:
+    if len(matches) < min_inliers:
+        return _too_few(len(matches), 0, min_inliers)
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
-    pixels, camera = matches.pixels_query, matches.query
-    seen = Matches(pixels, matches.pixels_keyframe)
-    found = None
-    if len(matches) >= min_inliers:
-        found = solve_pnp(points, pixels, camera, threshold_px, iterations)
-    pose, which = (None, np.zeros(0, int)) if found is None else found
-    sightings = Sightings(points, seen, camera, threshold_px, min_inliers, pose)
-    if len(which) < min_inliers:
-        return _too_few(len(matches), len(which), min_inliers, sightings)
+    found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, iterations)
+    inliers = 0 if found is None else len(found.inliers)
+    if inliers < min_inliers:
+        return _too_few(len(matches), inliers, min_inliers)
+    agreeing = matches.chosen(found.inliers)
     return RelativePose(
-        keyframe_from_query=pose,
+        keyframe_from_query=found.keyframe_from_query,
         metric=True,
-        covariance=pnp_covariance(inverse(pose), points[which], pixels[which], camera),
-        support=float(len(which)),
-        matches=Matches(pixels[which], matches.pixels_keyframe[which]),
-        sightings=sightings,
+        covariance=found.covariance,
+        support=float(inliers),
+        matches=Matches(agreeing.pixels_query, agreeing.pixels_keyframe),
     )
 
 

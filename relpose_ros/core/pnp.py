@@ -18,10 +18,12 @@ class PnpPose(NamedTuple):
     Where the query is, seen from the frame of the points.
 
     :param keyframe_from_query: (4, 4) [m].
+    :param covariance: (6, 6), as RelativePose.covariance.
     :param inliers: (m,), indices of the points that agree.
     """
 
     keyframe_from_query: np.ndarray
+    covariance: np.ndarray
     inliers: np.ndarray
 
 
@@ -52,26 +54,13 @@ def solve_pnp(
     if not solved or inliers is None or len(inliers) < MIN_INLIERS:
         return None
     inliers = inliers.ravel()
-    guess = inverse(transform(cv2.Rodrigues(rotation)[0], translation.ravel()))
-    pose = refine_pnp(guess, points[inliers], pixels[inliers], camera)
-    return PnpPose(pose, inliers)
-
-
-def refine_pnp(
-    frame_from_query: np.ndarray, points: np.ndarray, pixels: np.ndarray, camera: Camera
-) -> np.ndarray:
-    """
-    Refine a pose by points that agree with it.
-
-    :param frame_from_query: (4, 4), near the optimum [m].
-    :param points: (n, 3) in that frame [m]; otherwise as for solve_pnp.
-    :return: (4, 4) [m].
-    """
-    guess = inverse(frame_from_query)
+    points, pixels = points[inliers], pixels[inliers]
     rotation, translation = cv2.solvePnPRefineLM(
-        points, pixels, camera.K, np.zeros(4), cv2.Rodrigues(guess[:3, :3])[0], guess[:3, 3:]
+        points, pixels, camera.K, np.zeros(4), rotation, translation
     )
-    return inverse(transform(cv2.Rodrigues(rotation)[0], translation.ravel()))
+    query_from_keyframe = transform(cv2.Rodrigues(rotation)[0], translation.ravel())
+    covariance = pnp_covariance(query_from_keyframe, points, pixels, camera)
+    return PnpPose(inverse(query_from_keyframe), covariance, inliers)
 
 
 def pnp_covariance(

@@ -108,9 +108,7 @@ def blended(
     """Put two poses together: the matches give rotation and direction, the head a range."""
     if isinstance(solved, NoRelativePose):
         # Matches that contradict each other speak against the head's pose, too.
-        if solved.reason is not Reason.FEW_MATCHES:
-            return solved
-        return replace(regressed, sightings=solved.sightings)
+        return regressed if solved.reason is Reason.FEW_MATCHES else solved
     if solved.metric or isinstance(regressed, NoRelativePose):
         return solved
     return _with_range(solved, regressed) or solved

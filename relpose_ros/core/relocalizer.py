@@ -17,7 +17,6 @@ from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.localization import Candidate, Localization, Rejection
 from relpose_ros.core.prior import Prior
 from relpose_ros.core.retrieval import CACHED, CANDIDATES, Retrieval
-from relpose_ros.core.second_look import second_look
 
 # More keyframes are worth their time if the last ones made the standard deviation this small.
 WORTHWHILE = 0.8
@@ -54,12 +53,12 @@ class RelocalizerConfig:
     max_distance_m: float = field(default=10.0, metadata={'range': (0.0, 1000.0)})
     enough_sigma_m: float = field(default=0.03, metadata={'range': (0.0, 1000.0)})
     max_sigma_m: float = field(default=0.5, metadata={'range': (0.0, 1000.0)})
-    max_wrong_share: float = field(default=0.005, metadata={'range': (0.0, 1.0)})
+    max_wrong_share: float = field(default=0.002, metadata={'range': (0.0, 1.0)})
     cached_keyframes: int = field(default=CACHED, metadata={'range': (1, 100000)})
 
 
 class Relocalizer:
-    """Finds images in a map: describe, search, rank, match, look again, fuse."""
+    """Finds images in a map: describe, search, rank, match, fuse."""
 
     def __init__(
         self,
@@ -119,19 +118,17 @@ class Relocalizer:
         candidates = (*similar, *candidates[len(similar) :])
         lap('rank')
         matched: list[Matched] = []
-        seen: list[Matched] = []
         answer: Localization | Rejection | None = None
         sigma_m = inf
         while similar:
             batch, similar = similar[: self._config.batch], similar[self._config.batch :]
             matched += self._match(query, batch)
             lap('match')
-            seen = self._looked_again(matched)
-            fused = self._fuse(self._in_map(seen))
+            fused = self._fuse(self._in_map(matched))
             lap('fuse')
             answer = None
             if fused is not None:
-                answer = self._conclusion(fused, seen, prior, candidates, latency_s)
+                answer = self._conclusion(fused, matched, prior, candidates, latency_s)
                 similar = self._covisible_first(similar, fused)
             if isinstance(answer, Localization) and len(answer.agreeing_ids) >= MIN_AGREEING:
                 before_m, sigma_m = sigma_m, worst_sigma_m(answer.covariance)
@@ -139,7 +136,7 @@ class Relocalizer:
                     break
                 if sigma_m > WORTHWHILE * before_m:
                     break
-        return answer or Rejection(*_why_none(seen), candidates, latency_s)
+        return answer or Rejection(*_why_none(matched), candidates, latency_s)
 
     def similarity(self, rgb: np.ndarray) -> float:
         """
@@ -153,11 +150,6 @@ class Relocalizer:
         ids = [candidate.keyframe_id for candidate in candidates]
         keyframes = [self._retrieval.features(keyframe_id) for keyframe_id in ids]
         return list(zip(ids, self._estimator.estimate(query, keyframes), strict=True))
-
-    def _looked_again(self, matched: list[Matched]) -> list[Matched]:
-        ids, estimates = zip(*matched, strict=True)
-        looked = second_look([self._map.pose(i) for i in ids], estimates)
-        return list(zip(ids, looked, strict=True))
 
     def _in_map(self, matched: list[Matched]) -> list[KeyframeEstimate]:
         return [KeyframeEstimate(self._map.pose(i), relative) for i, relative in _solved(matched)]

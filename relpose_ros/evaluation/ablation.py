@@ -18,15 +18,14 @@ from relpose_ros.core.keyframe_map import KeyframeMap
 from relpose_ros.core.network_pose import NetworkEstimator, NetworkFeatures
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.core.refine import RefinementConfig
-from relpose_ros.core.relocalizer import doubt, RelocalizerConfig
+from relpose_ros.core.relocalizer import doubt, Fuse, RelocalizerConfig
 from relpose_ros.core.retrieval import Retrieval
-from relpose_ros.core.second_look import Estimate, second_look
 from relpose_ros.evaluation.metrics import is_wrong, median_or_none, Outcome, summary
 
 KEYFRAMES = (1, 2, 5, 10)
 # Other fusions are compared where the node works.
 COMPARED_AT = RelocalizerConfig().batch
-OURS, ONE_LOOK = 'ours', 'ours, without a second look'
+OURS = 'ours'
 NO_POSE = 'no_pose'
 # Without the fine stage a match is as exact as its cell: 1/8 of the network's image.
 COARSE = RefinementConfig(pose='geometry', fine=False, threshold_px=9)
@@ -69,7 +68,7 @@ class Variant:
 
     :param depth: whether the estimator sees the keyframe's depth.
     :param k: nearest keyframes that are matched.
-    :param fusion: OURS, ONE_LOOK, or one of FUSIONS.
+    :param fusion: OURS, or one of FUSIONS.
     """
 
     estimator: str
@@ -133,10 +132,10 @@ def ablate(
             keyframes = [features(method.encoder, method.depth, i) for i in found]
             for k, estimates, match_s in _matched(method.estimator, encoded, keyframes):
                 seen = dict(zip(found, estimates, strict=False))
-                for name in _fusions(k):
+                for name, fusion in _fusions(k).items():
                     about = (method.name, method.estimator.weights, method.depth, k, name)
                     calibration = method.estimator.calibration
-                    outcome = _fused(query, keyframe_map, seen, name, match_s, calibration)
+                    outcome = _fused(query, keyframe_map, seen, fusion, match_s, calibration)
                     outcomes.setdefault(Variant(*about), []).append(outcome)
     return outcomes
 
@@ -171,26 +170,23 @@ def _matched(
         yield k, list(estimates), match_s
 
 
-def _fusions(k: int) -> tuple[str, ...]:
-    return (OURS, ONE_LOOK, *FUSIONS) if k == COMPARED_AT else (OURS,)
+def _fusions(k: int) -> dict[str, Fuse]:
+    return {OURS: fuse, **FUSIONS} if k == COMPARED_AT else {OURS: fuse}
 
 
 def _fused(
     query: PosedImage,
     keyframe_map: KeyframeMap,
-    seen: dict[int, Estimate],
-    fusion: str,
+    seen: dict[int, object],
+    fusion: Fuse,
     match_s: float,
     calibration: Calibration | None,
 ) -> Outcome:
     """Make one pose of what keyframes say; one that the node would not believe is none."""
-    start = time.perf_counter()
-    if fusion != ONE_LOOK:
-        looked = second_look([keyframe_map.pose(i) for i in seen], list(seen.values()))
-        seen = dict(zip(seen, looked, strict=True))
     solved = [i for i, each in seen.items() if isinstance(each, RelativePose)]
     estimates = [KeyframeEstimate(keyframe_map.pose(i), seen[i]) for i in solved]
-    fused = FUSIONS.get(fusion, fuse)(estimates) if estimates else None
+    start = time.perf_counter()
+    fused = fusion(estimates) if estimates else None
     latency_s = {'match': match_s, 'fuse': time.perf_counter() - start}
     about = {'name': query.name, 'map_from_query': query.map_from_camera, 'latency_s': latency_s}
     if fused is None:

@@ -161,8 +161,7 @@ class Contradicting(GeometricEstimator):
         for each in others:
             pose = each.keyframe_from_query.copy()
             pose[1, 3] -= 1 + len(wrong)
-            about = {'support': first.support, 'sightings': None}  # else they would bear it out
-            wrong.append(replace(each, keyframe_from_query=pose, **about))
+            wrong.append(replace(each, keyframe_from_query=pose, support=first.support))
         return [first, *wrong]
 
 
