@@ -25,6 +25,8 @@ from relpose_ros.evaluation.metrics import is_wrong, median_or_none, Outcome, su
 KEYFRAMES = (1, 2, 5, 10)
 # Other fusions are compared where the node works.
 COMPARED_AT = RelocalizerConfig().batch
+# One keyframe alone is hardly believed by default; here 1 % of the poses may be wrong.
+CONFIG = RelocalizerConfig(max_wrong_share=0.01)
 OURS = 'ours'
 NO_POSE = 'no_pose'
 # Without the fine stage a match is as exact as its cell: 1/8 of the network's image.
@@ -196,7 +198,7 @@ def _fused(
     # What another fusion leaves unknown refuses nothing.
     covariance, chance = calibrated(fused, evidence(fused, estimates), calibration)
     keyframe_from_query = inverse(map_from_keyframe) @ fused.map_from_query
-    if doubt(RelocalizerConfig(), keyframe_from_query, covariance, chance, calibration):
+    if doubt(CONFIG, keyframe_from_query, covariance, chance, calibration):
         return Outcome(**about, reason=NO_POSE)
     return Outcome(
         **about,

@@ -12,7 +12,8 @@ OUT/index.html shows them.
 
 A query without a pose counts as a failure; `wrong` counts answers off by more than 50 cm or
 10 deg. Each row takes exactly k keyframes, where the node goes on to the next ones if they give
-no pose. `match ms` is the time of k relative poses, `fuse ms` of what makes one pose of them.
+no pose, and 1 % of its poses may be wrong, where the node has a stricter default. `match ms` is
+the time of k relative poses, `fuse ms` of what makes one pose of them.
 """
 
 import argparse
