@@ -122,7 +122,7 @@ class NetworkEstimator:
         fine = [keyframe.fine for keyframe in keyframes]
         results = seen.regressed(sure, query.fine, fine)
         if self._refinement.pose != 'regression':
-            enough = [i for i, each in enumerate(sure) if each.sum() >= MIN_MATCHES]
+            enough = [i for i, each in enumerate(results) if not _has_few_matches(each)]
             coarse = [CoarseMatches(fine[i], sure[i], seen.places[i]) for i in enough]
             regressed = [results[i] for i in enough]
             refined = refined_poses(query.fine, coarse, regressed, self._refinement)
@@ -240,6 +240,10 @@ class _SeenPairs:
     def _own(self) -> Tensor:
         """Return column and row of the keyframes' cells (2, h, w)."""
         return cell_grid(self.places)[0]
+
+
+def _has_few_matches(result: RelativePose | NoRelativePose) -> bool:
+    return isinstance(result, NoRelativePose) and result.reason is Reason.FEW_MATCHES
 
 
 def _in_original(

@@ -1,6 +1,6 @@
 """The pose of one pair from its matches: by PnP where depth is known, else up to scale."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -70,8 +70,7 @@ def solve_pair(
         return _by_points(matches, threshold_px, min_inliers, ITERATIONS)
     if len(matches) < min_inliers:
         return _too_few(len(matches), 0, min_inliers)
-    rays = _rays([matches])
-    return _poses_of_rays([matches], rays, *_by_ransac(rays, threshold_px), [min_inliers])[0]
+    return _by_rays([matches], threshold_px, [min_inliers], _by_ransac)[0]
 
 
 def solve_pairs(
@@ -90,13 +89,9 @@ def solve_pairs(
     """
     pairs = [each.solvable() for each in pairs]
     without = [i for i, each in enumerate(pairs) if each.depth_m is None]
-    found: dict[int, RelativePose | NoRelativePose] = {}
-    if without:
-        chosen = [pairs[i] for i in without]
-        rays = _rays(chosen)
-        motions = _by_m_estimator(rays, threshold_px)
-        poses = _poses_of_rays(chosen, rays, *motions, [min_inliers[i] for i in without])
-        found = dict(zip(without, poses, strict=True))
+    needed = [min_inliers[i] for i in without]
+    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, _by_m_estimator)
+    found = dict(zip(without, by_rays, strict=True))
     return [
         found[i] if i in found else _by_points(each, threshold_px, min_inliers[i], iterations)
         for i, each in enumerate(pairs)
@@ -157,20 +152,22 @@ def _rays(pairs: Sequence[PairMatches]) -> _Rays:
     return _Rays(query, keyframe, matched, 1 / focal_px)
 
 
-def _poses_of_rays(
+def _by_rays(
     pairs: Sequence[PairMatches],
-    rays: _Rays,
-    guesses: np.ndarray,
-    agree: np.ndarray,
+    threshold_px: float,
     min_inliers: Sequence[int],
+    guess: Callable[[_Rays, float], tuple[np.ndarray, np.ndarray]],
 ) -> list[RelativePose | NoRelativePose]:
     """
-    Refine motions.
+    Guess the motions of pairs and refine them.
 
-    :param guesses: (B, 4, 4), keyframe_from_query with a translation of unit length.
-    :param agree: (B, n) bool.
-    :param min_inliers: of each pair.
+    :param guess: of rays and a threshold [px]; returns keyframe_from_query (B, 4, 4) with
+        translations of unit length, and which matches agree (B, n) bool.
     """
+    if not pairs:
+        return []
+    rays = _rays(pairs)
+    guesses, agree = guess(rays, threshold_px)
     # Matches are no better than a pixel.
     found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
     results: list[RelativePose | NoRelativePose] = []
@@ -194,11 +191,7 @@ def _poses_of_rays(
 
 
 def _by_ransac(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Solve one pair by MAGSAC++ and the five-point algorithm.
-
-    :return: guesses and which agree, as _poses_of_rays takes them.
-    """
+    """Guess the motion of one pair by MAGSAC++ and the five-point algorithm (see _by_rays)."""
     views = [
         np.ascontiguousarray(each[0, :, :2] / each[0, :, 2:])
         for each in (rays.query, rays.keyframe)
@@ -212,7 +205,7 @@ def _by_ransac(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray
 
 
 def _by_m_estimator(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Solve pairs by two_view_motion; returns the same as _by_ransac."""
+    """Guess the motions of pairs by two_view_motion (see _by_rays)."""
     views = (torch.from_numpy(each).float() for each in (rays.keyframe, rays.query))
     motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS)
     guesses = np.tile(np.eye(4), (len(rays.matched), 1, 1))

@@ -162,7 +162,7 @@ def _epipolar(
     """
     violation = (_cross(direction) @ rotation).flatten(2) @ mixed
     # An epipolar line is as long as the sine between its ray and the direction. In place, here
-    # and below: there are many hypotheses, and new memory costs more than what is done with it.
+    # and above: there are many hypotheses, and new memory costs more than what is done with it.
     slope2 = (direction @ rays_1.transpose(1, 2)).square_()
     along_2 = (direction[:, :, None] @ rotation)[:, :, 0] @ rays_2.transpose(1, 2)
     slope2.addcmul_(along_2, along_2).addcmul_(violation, violation, value=2)
