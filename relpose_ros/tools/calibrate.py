@@ -5,10 +5,11 @@ For example:
   relpose_ros calibrate lounge corridor --out calibration.json
   relpose_ros calibrate lounge corridor --estimator network --out calibration.json
 
-Of each recording a dense, a middling and a sparse map is made, with depth and without; images that
-are not in the map are localized, and images of the other recordings too: each of their answers is
-wrong. From what was answered, whatever spoke against it, come the scales of the covariance and the
-chance that a pose is wrong. Take recordings that no figure will be judged on.
+Of each recording a dense, a middling and a sparse map is made, and a dense one of its first half
+alone, with depth and without. Images that are not in the map are localized: of the same recording,
+and thus of places like those in the map, and of the others, where each answer is wrong. From what
+was answered, whatever spoke against it, come the scales of the covariance and the chance that a
+pose is wrong. Take recordings that no figure will be judged on.
 
 OUT is a JSON file with an entry per estimator; another estimator's entry in it is kept.
 """
@@ -33,8 +34,9 @@ from relpose_ros.tools.options import add_estimator, estimator_from, existing_fo
 from relpose_ros.tools.progress import counted
 from relpose_ros.tools.protocols import opened_map
 
-# Distance [m] and turn [deg] between keyframes.
-SPACINGS = ((0.2, 5.0), (0.6, 15.0), (1.2, 30.0))
+# Distance [m] and turn [deg] between the keyframes of a map, and the share of a recording that it
+# shows: the same building beyond a map is what is most easily taken for it.
+MAPS = ((0.2, 5.0, 1.0), (0.6, 15.0, 1.0), (1.2, 30.0, 1.0), (0.2, 5.0, 0.5))
 # Whatever speaks against a pose, it is an answer.
 CREDULOUS = RelocalizerConfig(
     candidates=10, max_distance_m=1000.0, max_sigma_m=1000.0, max_wrong_share=1.0
@@ -71,13 +73,14 @@ def run(arguments: argparse.Namespace) -> None:
         foreign = [each for other, each in recordings.items() if other != name]
         each_count = -(-arguments.queries // len(foreign))
         strangers = [image for other in foreign for image in _spread(other, each_count)]
-        for distance_m, turn_deg in SPACINGS:
+        for distance_m, turn_deg, share in MAPS:
             spacing = SelectionConfig(distance_m, turn_deg)
-            keyframes = list(select_keyframes(images, spacing, {}))
+            shown = (images[i] for i in range(int(share * len(images))))
+            keyframes = list(select_keyframes(shown, spacing, {}))
             mapped = {keyframe.name for keyframe in keyframes}
             others = [i for i, image in enumerate(images) if image.name not in mapped]
             queries = [images[i] for i in _spread(others, arguments.queries)]
-            title = f'{name}, a keyframe every {distance_m} m'
+            title = f'{name}, {100 * share:.0f} % of it, a keyframe every {distance_m} m'
             for seen in (keyframes, WithoutDepth(keyframes)):
                 with opened_map(seen, device) as keyframe_map:
                     relocalizer = Relocalizer(keyframe_map, estimator, CREDULOUS, device)
