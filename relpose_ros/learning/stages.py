@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
+from relpose_ros.core.match_consensus import vouched
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.relative_pose import HeadInput, RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
@@ -18,6 +19,8 @@ from relpose_ros.learning.losses import (
 )
 from relpose_ros.learning.matching import (
     cell_targets,
+    log_dual_share,
+    log_dual_softmax,
     matched_share,
     matching_loss,
     second_from_first,
@@ -32,7 +35,11 @@ LEVEL = 0.95
 
 
 class MatcherStage(nn.Module):
-    """Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6)."""
+    """
+    Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6).
+
+    Where cells match as their neighbours do, that is supervised, too, and weighs as much.
+    """
 
     def __init__(self, network: RelativePoseNetwork, focal_gamma: float) -> None:
         """Train the matcher of a network; its head stays as it is."""
@@ -62,10 +69,16 @@ class MatcherStage(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Return the loss."""
         shots, first, second = batch.shots, batch.first, batch.second
-        correlation = self._correlation(shots, first, second)
-        forward = cell_targets(shots, first, second)
-        backward = cell_targets(shots, second, first)
-        return matching_loss(correlation, forward, backward, self.focal_gamma)
+        cells_1, cells_2 = self._cells(shots, first, second)
+        temperature = self.network.matcher.config.temperature
+        correlation = feature_correlation(cells_1, cells_2, temperature)
+        targets = cell_targets(shots, first, second), cell_targets(shots, second, first)
+        log_dual = log_dual_softmax(correlation)
+        loss = matching_loss(log_dual, *targets, self.focal_gamma)
+        if not self.network.config.consensus:
+            return loss
+        likely = vouched(log_dual.exp(), cells_1.shape[-2:], cells_2.shape[-2:])
+        return (loss + matching_loss(log_dual_share(likely), *targets, self.focal_gamma)) / 2
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Do nothing: a matcher says nothing of errors."""
@@ -73,16 +86,17 @@ class MatcherStage(nn.Module):
     @torch.no_grad()
     def measure(self, shots: Shots, first: Tensor, second: Tensor) -> dict[str, Tensor]:
         """Return figures (P,) of pairs."""
-        correlation = self._correlation(shots, first, second)
-        cells, mutual = matched_share(correlation, cell_targets(shots, first, second))
+        found, _ = self.network.match(*self._cells(shots, first, second))
+        match = found.cells_2.flatten(2).mT
+        targets = cell_targets(shots, first, second)
+        cells, mutual = matched_share(match, found.mutual.flatten(1), targets)
         return {'matched': cells, 'mutual_matched': mutual}
 
-    def _correlation(self, shots: Shots, first: Tensor, second: Tensor) -> Tensor:
-        matcher = self.network.matcher
-        features = matcher.image_features(shots.images)
-        cells_1, cells_2 = matcher.pair_features(features[first], features[second])
-        temperature = matcher.config.temperature
-        return feature_correlation(cells_1.float(), cells_2.float(), temperature)
+    def _cells(self, shots: Shots, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the features (P, C, h, w) of both images of the pairs."""
+        features = self.network.matcher.image_features(shots.images)
+        cells_1, cells_2 = self.network.matcher.pair_features(features[first], features[second])
+        return cells_1.float(), cells_2.float()
 
 
 class HeadBatch(NamedTuple):

@@ -7,7 +7,13 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.learning.augmentation import Augmentation, make_shots, plain_shots
-from relpose_ros.learning.matching import cell_targets, matched_share, matching_loss
+from relpose_ros.learning.matching import (
+    cell_targets,
+    log_dual_share,
+    log_dual_softmax,
+    matched_share,
+    matching_loss,
+)
 from relpose_ros.learning.rgbd_warp import warped
 from relpose_ros.learning.room_views import render_rooms, RoomViewsConfig
 from relpose_ros.learning.view_pairs import (
@@ -133,19 +139,25 @@ def test_groups_keep_shares_and_neighbours(pairs: ViewPairs, views: Views) -> No
         GroupSampler([(ViewPairs(*[torch.zeros(0)] * 3), 1.0)], seed=0)
 
 
-def test_the_true_correlation_is_matched_and_costs_nothing(views: Views) -> None:
+def test_the_truth_is_matched_and_costs_nothing(views: Views) -> None:
     shots = plain_shots(views[slice(0, 4)], SIZE)
     first, second = torch.tensor([0, 1]), torch.tensor([2, 3])
     forward, backward = cell_targets(shots, first, second), cell_targets(shots, second, first)
+    everyone = torch.ones_like(forward.visible)
+    share, mutual = matched_share(forward.cells.round(), everyone, forward)
+    assert share.tolist() == mutual.tolist() == pytest.approx([1, 1])
+    astray, none = matched_share(forward.cells + 1.5, ~everyone, forward)
+    assert astray.tolist() == none.tolist() == [0, 0]
     cells = forward.visible.shape[1]
     there = torch.nn.functional.one_hot(forward.index, cells) * forward.visible[..., None]
-    true = 50.0 * there
-    share, mutual = matched_share(true, forward)
-    assert share.tolist() == pytest.approx([1, 1])
-    assert mutual.tolist() == pytest.approx([1, 1])
-    flat = torch.zeros_like(true)
-    assert matching_loss(true, forward, backward) < 0.5 * matching_loss(flat, forward, backward)
-    assert matched_share(flat, forward)[0].max() < 0.2
+    losses = [matching_loss(log_dual_softmax(k * there), forward, backward) for k in (50.0, 0.0)]
+    assert losses[0] < 0.5 * losses[1]
+
+
+def test_shares_of_a_likeliness_are_a_dual_softmax() -> None:
+    correlation = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(0))
+    found = log_dual_share(7 * correlation.exp())
+    torch.testing.assert_close(found, log_dual_softmax(correlation))
 
 
 def test_views_are_written_and_read(views: Views, tmp_path: Path) -> None:
