@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 BLUR_REACH_PX = 3
 SHARP_PX = 0.05  # standard deviation of a blur that changes nothing
-WILD = 3.5  # a view that is paired with itself turns this much further
+WILD = 3.5  # a view that is paired with itself turns this much further, but does not roll so
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,9 @@ class Augmentation:
     Turning and zooming are exact: depth, pose and intrinsics follow the image.
 
     :param size: width and height of the shots [px].
-    :param turn_deg: standard deviation of the camera's turn about each axis [deg].
+    :param turn_deg: standard deviation of the camera's turn about its x and y axis [deg].
+    :param roll_deg: the same about its z axis, the one it looks along: a camera that looks down
+        at what it goes around rolls by much.
     :param zoom: range of the focal length's factor.
     :param light: strength of gain, contrast, gamma and uneven light; 0: none.
     :param blur_px: largest standard deviation of the blur [px].
@@ -31,6 +33,7 @@ class Augmentation:
 
     size: tuple[int, int] = (192, 144)
     turn_deg: float = 4.0
+    roll_deg: float = 4.0
     zoom: tuple[float, float] = (0.95, 1.3)
     light: float = 1.0
     blur_px: float = 1.2
@@ -85,9 +88,9 @@ def make_shots(
     """
     chance = Chance(seed, len(views), views.grey.device)
     width, height = augmentation.size
-    turn = chance.normal(3) * radians(augmentation.turn_deg)
-    turn = torch.where(wild[:, None], WILD * turn, turn)
-    new_from_old = rotations(turn)
+    turn = torch.where(wild, WILD, 1.0) * radians(augmentation.turn_deg)
+    roll = torch.full_like(turn, radians(augmentation.roll_deg))
+    new_from_old = rotations(chance.normal(3) * torch.stack((turn, turn, roll), dim=1))
     zoom = chance.uniform(*augmentation.zoom)
     zoom = zoom ** torch.where(wild, 2.0, 1.0)
     K = _resized(views, width, height)

@@ -28,7 +28,7 @@ import torch
 from torch.nn.functional import grid_sample
 
 SIZE = (128, 96)
-EXACT = Augmentation(SIZE, turn_deg=6, zoom=(0.9, 1.2), light=0, blur_px=0, noise=0)
+EXACT = Augmentation(SIZE, turn_deg=6, roll_deg=6, zoom=(0.9, 1.2), light=0, blur_px=0, noise=0)
 
 
 @pytest.fixture(scope='module')
