@@ -9,7 +9,7 @@ learned convolutions.
 from collections.abc import Callable
 
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 # What nothing vouches for is not impossible: the edge of an object has neighbours of another.
 FLOOR = 0.02
@@ -49,13 +49,11 @@ def _support(likely: Tensor, shape_1: tuple[int, int], shape_2: tuple[int, int])
 
 def _with_neighbours(likely: Tensor, axes: tuple[int, ...], combine: Combine) -> Tensor:
     """Combine each entry with those before and after it, along all axes at once."""
-    around = [int(axis in axes) for axis in reversed(range(likely.dim())) for _ in range(2)]
-    padded = nn.functional.pad(likely, around)
-    before, here, after = (_shifted(padded, axes, likely.shape, start) for start in range(3))
-    return combine(combine(before, here), after)
-
-
-def _shifted(padded: Tensor, axes: tuple[int, ...], shape: torch.Size, start: int) -> Tensor:
-    for axis in axes:
-        padded = padded.narrow(axis, start, shape[axis])
-    return padded
+    combined = likely.clone()
+    for here, there in ((0, 1), (1, 0)):
+        to, of = combined, likely
+        for axis in axes:
+            length = likely.shape[axis] - 1
+            to, of = to.narrow(axis, here, length), of.narrow(axis, there, length)
+        combine(to, of, out=to)
+    return combined

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 DEPTH_TOLERANCE = 0.05
-LEAST = 1e-20  # of a share, whose logarithm is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,29 +70,18 @@ def second_from_first(shots: Shots, first: Tensor, second: Tensor) -> Tensor:
     return torch.linalg.solve(shots.world_from_camera[second], shots.world_from_camera[first])
 
 
-def log_dual_softmax(correlation: Tensor) -> Tensor:
-    """Return the logarithm (P, n, n) of LoFTR's dual softmax of correlations (P, n, n)."""
-    return correlation.log_softmax(2) + correlation.log_softmax(1)
-
-
-def log_dual_share(likely: Tensor) -> Tensor:
-    """Return the same of what is proportional to a likeliness (P, n, n), and not its logarithm."""
-    shares = (likely / likely.sum(axis, keepdim=True).clamp_min(LEAST) for axis in (2, 1))
-    forth, back = (share.clamp_min(LEAST).log() for share in shares)
-    return forth + back
-
-
 def matching_loss(
-    log_dual: Tensor, forward: CellTargets, backward: CellTargets, focal_gamma: float = 2.0
+    correlation: Tensor, forward: CellTargets, backward: CellTargets, focal_gamma: float = 2.0
 ) -> Tensor:
     """
-    Return LoFTR's focal loss over the visible cells of both images.
+    Return LoFTR's focal loss on the dual softmax, over the visible cells of both images.
 
-    :param log_dual: (P, n, n), how likely cells of image 1 and cells of image 2 match each other.
+    :param correlation: (P, n, n), cells of image 1 against cells of image 2, by temperature.
     :param forward: of image 1's cells in image 2.
     :param backward: of image 2's cells in image 1.
     :param focal_gamma: how much less a cell counts that is found already; 0: all count alike.
     """
+    log_dual = correlation.log_softmax(2) + correlation.log_softmax(1)
     total = _focal(log_dual, forward, focal_gamma)
     total = total + _focal(log_dual.transpose(1, 2), backward, focal_gamma)
     return total / (forward.visible.sum() + backward.visible.sum()).clamp_min(1)

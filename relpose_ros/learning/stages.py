@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from kornia.geometry.conversions import rotation_matrix_to_quaternion
 from relpose_ros.core.correspondence import feature_correlation
-from relpose_ros.core.match_consensus import vouched
 from relpose_ros.core.pose_head import mean_of_both_orders, PosePrediction
 from relpose_ros.core.relative_pose import HeadInput, RelativePoseNetwork
 from relpose_ros.learning.augmentation import Shots
@@ -19,8 +18,6 @@ from relpose_ros.learning.losses import (
 )
 from relpose_ros.learning.matching import (
     cell_targets,
-    log_dual_share,
-    log_dual_softmax,
     matched_share,
     matching_loss,
     second_from_first,
@@ -35,11 +32,7 @@ LEVEL = 0.95
 
 
 class MatcherStage(nn.Module):
-    """
-    Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6).
-
-    Where cells match as their neighbours do, that is supervised, too, and weighs as much.
-    """
+    """Stage (a): LoFTR's coarse supervision (Sun et al. 2021, section 3.6)."""
 
     def __init__(self, network: RelativePoseNetwork, focal_gamma: float) -> None:
         """Train the matcher of a network; its head stays as it is."""
@@ -73,12 +66,7 @@ class MatcherStage(nn.Module):
         temperature = self.network.matcher.config.temperature
         correlation = feature_correlation(cells_1, cells_2, temperature)
         targets = cell_targets(shots, first, second), cell_targets(shots, second, first)
-        log_dual = log_dual_softmax(correlation)
-        loss = matching_loss(log_dual, *targets, self.focal_gamma)
-        if not self.network.config.consensus:
-            return loss
-        likely = vouched(log_dual.exp(), cells_1.shape[-2:], cells_2.shape[-2:])
-        return (loss + matching_loss(log_dual_share(likely), *targets, self.focal_gamma)) / 2
+        return matching_loss(correlation, *targets, self.focal_gamma)
 
     def calibrate(self, batches: Iterable[Batch]) -> None:
         """Do nothing: a matcher says nothing of errors."""

@@ -7,13 +7,7 @@ import pytest
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.posed_image import PosedImage
 from relpose_ros.learning.augmentation import Augmentation, make_shots, plain_shots
-from relpose_ros.learning.matching import (
-    cell_targets,
-    log_dual_share,
-    log_dual_softmax,
-    matched_share,
-    matching_loss,
-)
+from relpose_ros.learning.matching import cell_targets, matched_share, matching_loss
 from relpose_ros.learning.rgbd_warp import warped
 from relpose_ros.learning.room_views import render_rooms, RoomViewsConfig
 from relpose_ros.learning.view_pairs import (
@@ -153,14 +147,8 @@ def test_the_truth_is_matched_and_costs_nothing(views: Views) -> None:
     assert astray.tolist() == none.tolist() == [0, 0]
     cells = forward.visible.shape[1]
     there = torch.nn.functional.one_hot(forward.index, cells) * forward.visible[..., None]
-    losses = [matching_loss(log_dual_softmax(k * there), forward, backward) for k in (50.0, 0.0)]
+    losses = [matching_loss(k * there, forward, backward) for k in (50.0, 0.0)]
     assert losses[0] < 0.5 * losses[1]
-
-
-def test_shares_of_a_likeliness_are_a_dual_softmax() -> None:
-    correlation = torch.randn(2, 5, 6, generator=torch.Generator().manual_seed(0))
-    found = log_dual_share(7 * correlation.exp())
-    torch.testing.assert_close(found, log_dual_softmax(correlation))
 
 
 def test_views_are_written_and_read(views: Views, tmp_path: Path) -> None:
