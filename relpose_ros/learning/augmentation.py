@@ -1,7 +1,6 @@
 """New shots from old views: the camera turned, zoomed and mirrored, light and lens changed."""
 
 from dataclasses import dataclass
-from math import radians
 
 from relpose_ros.learning.optics import gaussian_blurred
 from relpose_ros.learning.views import Views
@@ -11,7 +10,7 @@ import torch.nn.functional as F
 
 BLUR_REACH_PX = 3
 SHARP_PX = 0.05  # standard deviation of a blur that changes nothing
-WILD = 3.5  # a view that is paired with itself turns this much further, but does not roll so
+WILD = 3.5  # a view that is paired with itself turns this much further
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,9 +87,9 @@ def make_shots(
     """
     chance = Chance(seed, len(views), views.grey.device)
     width, height = augmentation.size
-    turn = torch.where(wild, WILD, 1.0) * radians(augmentation.turn_deg)
-    roll = torch.full_like(turn, radians(augmentation.roll_deg))
-    new_from_old = rotations(chance.normal(3) * torch.stack((turn, turn, roll), dim=1))
+    spread_deg = (augmentation.turn_deg, augmentation.turn_deg, augmentation.roll_deg)
+    turn = chance.normal(3) * views.K.new_tensor(spread_deg).deg2rad()
+    new_from_old = rotations(torch.where(wild[:, None], WILD * turn, turn))
     zoom = chance.uniform(*augmentation.zoom)
     zoom = zoom ** torch.where(wild, 2.0, 1.0)
     K = _resized(views, width, height)
