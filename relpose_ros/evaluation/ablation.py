@@ -10,7 +10,7 @@ from relpose_ros.baselines.fusion_baselines import FUSIONS
 from relpose_ros.core.calibration import Calibration
 from relpose_ros.core.camera import checked_rgb, rectified
 from relpose_ros.core.confidence import calibrated, evidence
-from relpose_ros.core.estimator import Estimator, RelativePose
+from relpose_ros.core.estimator import Estimator, NoRelativePose, RelativePose
 from relpose_ros.core.estimators import load_estimator
 from relpose_ros.core.fusion import fuse, KeyframeEstimate
 from relpose_ros.core.geometry import inverse
@@ -179,7 +179,7 @@ def _fusions(k: int) -> dict[str, Fuse]:
 def _fused(
     query: PosedImage,
     keyframe_map: KeyframeMap,
-    seen: dict[int, object],
+    seen: dict[int, RelativePose | NoRelativePose],
     fusion: Fuse,
     match_s: float,
     calibration: Calibration | None,

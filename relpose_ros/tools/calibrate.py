@@ -73,19 +73,12 @@ def run(arguments: argparse.Namespace) -> None:
         foreign = [each for other, each in recordings.items() if other != name]
         each_count = -(-arguments.queries // len(foreign))
         strangers = [image for other in foreign for image in _spread(other, each_count)]
-        for distance_m, turn_deg, share in MAPS:
-            spacing = SelectionConfig(distance_m, turn_deg)
-            shown = (images[i] for i in range(int(share * len(images))))
-            keyframes = list(select_keyframes(shown, spacing, {}))
-            mapped = {keyframe.name for keyframe in keyframes}
-            others = [i for i, image in enumerate(images) if image.name not in mapped]
-            queries = [images[i] for i in _spread(others, arguments.queries)]
-            title = f'{name}, {100 * share:.0f} % of it, a keyframe every {distance_m} m'
+        for title, keyframes, queries in _maps(images, arguments.queries):
             for seen in (keyframes, WithoutDepth(keyframes)):
                 with opened_map(seen, device) as keyframe_map:
                     relocalizer = Relocalizer(keyframe_map, estimator, CREDULOUS, device)
-                    found = _answers(relocalizer, counted(queries, title), strangers)
-                    answers[name] += found
+                    asked = counted(queries, f'{name}, {title}')
+                    answers[name] += _answers(relocalizer, asked, strangers)
     calibration = fitted(answers, estimator.weights)
     given = [each for of_recording in answers.values() for each in of_recording]
     wrong = sum(each.wrong for each in given)
@@ -97,6 +90,20 @@ def run(arguments: argparse.Namespace) -> None:
     }
     arguments.out.write_text(json.dumps(entries, indent=2) + '\n')
     print(arguments.out)
+
+
+def _maps(
+    images: Sequence[PosedImage], count: int
+) -> Iterator[tuple[str, list[PosedImage], list[PosedImage]]]:
+    """Yield of each map of a recording a title, the keyframes, and images that are not in it."""
+    names = [image.name for image in images]  # which reads each of them: once is enough
+    for distance_m, turn_deg, share in MAPS:
+        shown = (images[i] for i in range(int(share * len(images))))
+        keyframes = list(select_keyframes(shown, SelectionConfig(distance_m, turn_deg), {}))
+        mapped = {keyframe.name for keyframe in keyframes}
+        others = [i for i, name in enumerate(names) if name not in mapped]
+        title = f'{100 * share:.0f} % of it, a keyframe every {distance_m} m'
+        yield title, keyframes, [images[i] for i in _spread(others, count)]
 
 
 def _answers(
