@@ -49,7 +49,7 @@ def dense_root_sift(
     Describe a batch of images.
 
     Orientation bin o is centred on the gradient direction o * 45 degrees from +u (right) towards
-    +v (down); dimensions are ordered orientation, row, column.
+    +v (down); dimensions are ordered column, row, orientation, which is how they come.
 
     :param grey: (B, H, W) float in [0, 1]; the result is computed on its device.
     :param bin_sizes_px: width of a bin of each scale; a region is 4 bins wide.
@@ -134,8 +134,8 @@ def _pooled(
     bins = functional.pad(bins, (0, 0, margin_px, margin_px))
     bins = _pooled_along_first(bins, columns, kernel, stride_px)
     bins = bins.unflatten(2, (len(rows), BINS, batch, ORIENTATIONS))
-    # (columns, 4, rows, 4, B, 8) -> B, rows, columns, orientation, row bin, column bin
-    return bins.permute(4, 2, 0, 5, 3, 1).reshape(batch, -1, DESCRIPTOR_SIZE)
+    # (columns, 4, rows, 4, B, 8) -> B, rows, columns, column bin, row bin, orientation
+    return bins.permute(4, 2, 0, 1, 3, 5).reshape(batch, -1, DESCRIPTOR_SIZE)
 
 
 def _pooled_along_first(x: Tensor, centres: Tensor, kernel: Tensor, stride_px: int) -> Tensor:

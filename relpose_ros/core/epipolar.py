@@ -104,15 +104,16 @@ def _sampson(
     The error is ``seen . (direction x sent)`` over what moving both rays by an angle changes of
     it; the derivatives are by the direction and by a small rotation along the keyframe's axes.
     """
-    direction = keyframe_from_query[:, None, :3, 3]
+    direction = keyframe_from_query[:, :3, 3:]  # (B, 3, 1)
     seen, sent = rays_keyframe, rays_query @ keyframe_from_query[:, :3, :3].swapaxes(1, 2)
-    normal, across = cross(direction, sent), cross(seen, direction)
-    slope = np.sqrt((normal**2).sum(2) + (across**2).sum(2)).clip(1e-9)
     by_direction = cross(sent, seen)
-    along = (sent * direction).sum(2, keepdims=True)
-    by_rotation = seen * along - direction * (seen * sent).sum(2, keepdims=True)
-    jacobian = np.concatenate((by_direction, by_rotation), axis=2) / slope[..., None]
-    return (seen * normal).sum(2) / slope, jacobian
+    along_seen, along_sent = seen @ direction, sent @ direction  # (B, n, 1)
+    # An epipolar line is as long as the sine between its ray and the direction.
+    slope = np.sqrt((2 - along_seen**2 - along_sent**2).clip(1e-18))
+    cosine = (seen * sent).sum(2, keepdims=True)
+    by_rotation = seen * along_sent - cosine * direction.swapaxes(1, 2)
+    jacobian = np.concatenate((by_direction, by_rotation), axis=2) / slope
+    return (by_direction @ direction / slope)[..., 0], jacobian
 
 
 def _free_motions(direction: np.ndarray) -> np.ndarray:

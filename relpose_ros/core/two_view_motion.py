@@ -35,9 +35,9 @@ class Search(NamedTuple):
     scales_rad: tuple[float, ...]
 
 
-# Cells fit many motions about alike: more directions find none that is nearer to the truth.
+# More directions find no motions that are nearer to the truth; cells fit many about alike.
 CELLS = Search(16, (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015))
-CORNERS = Search(64, (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004, 0.004))
+CORNERS = Search(32, (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004, 0.004))
 
 
 class Motion(NamedTuple):
@@ -171,12 +171,9 @@ def _epipolar(
 
 def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tensor, Tensor]:
     """Take one step; `normal` (B, H, 9, 9) is the weighted sum of squares of the products."""
-    terms = (direction[..., None] * rotation.flatten(2)[:, :, None]).flatten(2)  # (B, H, 27)
-    of_both, of_rotation = (each.to(terms) for each in _slopes())
-    turned_essential, moved = terms @ of_both, rotation.flatten(2) @ of_rotation
-    rows = torch.cat((turned_essential[..., :27], moved, turned_essential[..., 27:]), dim=2)
-    rows = rows.unflatten(2, (7, 9))  # slopes by rotation and by direction; the matrix itself
-    products = rows[:, :, :6] @ normal @ rows.transpose(2, 3)  # (B, H, 6, 7)
+    terms = F.pad(direction, (0, 1), value=1.0)[..., None] * rotation.flatten(2)[:, :, None]
+    rows = (terms.flatten(2) @ _slopes().to(terms)).unflatten(2, (7, 9))
+    products = rows[:, :, :6] @ normal @ rows.mT  # (B, H, 6, 7)
     information, gradient = products[..., :6], products[..., 6]
     trace = information.diagonal(dim1=2, dim2=3).sum(2)[..., None, None]
     fixed = F.pad(direction, (3, 0))  # the length of the direction
@@ -188,19 +185,19 @@ def _improved(rotation: Tensor, direction: Tensor, normal: Tensor) -> tuple[Tens
 
 
 @cache
-def _slopes() -> tuple[Tensor, Tensor]:
+def _slopes() -> Tensor:
     """
-    Return what makes E = [t]x R and its slopes by a turn and by t of products of their entries.
+    Return what makes E = [t]x R and its slopes of products of their entries.
 
-    :return: (27, 36), from t and R to the slopes by a turn about x, y, z and to E; (9, 27), from R
-        to the slopes by t.
+    :return: (36, 63), from (t, 1) times R to slopes by a turn about x, y, z, to slopes by t, to E.
     """
     eye = torch.eye(3)
     axes = _cross(eye)  # (3, 3, 3)
-    turned = torch.einsum('mia,kal,jc->mlckij', axes, axes, eye).reshape(27, 27)
-    essential = torch.einsum('mil,jc->mlcij', axes, eye).reshape(27, 9)
-    moved = torch.einsum('kil,jc->lckij', axes, eye).reshape(9, 27)
-    return torch.cat((turned, essential), dim=1), moved
+    slopes = torch.zeros(4, 3, 3, 7, 3, 3)
+    slopes[:3, ..., :3, :, :] = torch.einsum('mia,kal,jc->mlckij', axes, axes, eye)
+    slopes[3, ..., 3:6, :, :] = torch.einsum('kil,jc->lckij', axes, eye)
+    slopes[:3, ..., 6, :, :] = torch.einsum('mil,jc->mlcij', axes, eye)
+    return slopes.reshape(36, 63)
 
 
 def _turn(vectors: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from pathlib import Path
 import cv2
 import faiss
 import numpy as np
-from relpose_ros.core.dense_sift import dense_root_sift, DESCRIPTOR_SIZE
+from relpose_ros.core.dense_sift import BINS, dense_root_sift, DESCRIPTOR_SIZE, ORIENTATIONS
 from relpose_ros.core.vocabulary import DenseVladConfig, Vocabulary
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ def describe_locally(rgb: np.ndarray, config: DenseVladConfig, device: torch.dev
     Resize an image to the side that the settings name and return its dense RootSIFT.
 
     :param rgb: (H, W, 3) uint8.
-    :return: (N, 128) float32.
+    :return: (N, 128) float32, ordered orientation, row, column, as the words of vocabularies are.
     :raises ValueError: if shape or dtype are wrong or the image is too narrow for a region.
     """
     if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype != np.uint8:
@@ -76,9 +76,10 @@ def describe_locally(rgb: np.ndarray, config: DenseVladConfig, device: torch.dev
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         grey = cv2.resize(grey, size, interpolation=way)
     batch = torch.from_numpy(grey).to(device).float()[None] / 255
-    return dense_root_sift(
+    descriptors = dense_root_sift(
         batch, config.bin_sizes_px, config.stride_px, config.contrast_threshold
     )[0]
+    return descriptors.view(-1, BINS, BINS, ORIENTATIONS).transpose(1, 3).flatten(1)
 
 
 def aggregate(descriptors: Tensor, centres: Tensor) -> Tensor:

@@ -47,7 +47,7 @@ def opencv_root_sift(image: np.ndarray, bin_px: int) -> np.ndarray:
     sift = cv2.SIFT_create(sigma=float(np.hypot(bin_px / 6, 0.5)))
     _, found = sift.compute(np.rint(image * 255).astype(np.uint8), keypoints)
     found = found.reshape(-1, BINS, BINS, ORIENTATIONS)
-    found = found[..., -np.arange(ORIENTATIONS)].transpose(0, 3, 1, 2).reshape(len(found), -1)
+    found = found[..., -np.arange(ORIENTATIONS)].transpose(0, 2, 1, 3).reshape(len(found), -1)
     return np.sqrt(found / found.sum(1, keepdims=True))
 
 
@@ -101,11 +101,11 @@ def test_moves_with_the_image() -> None:
 def test_quarter_turn_permutes_the_dimensions() -> None:
     image = textured_image(121, 121)
     side = len(grid_px(121, BIN_SIZES_PX, STRIDE_PX))
-    shape = (len(BIN_SIZES_PX), side, side, ORIENTATIONS, BINS, BINS)
+    shape = (len(BIN_SIZES_PX), side, side, BINS, BINS, ORIENTATIONS)
     upright = describe(image).reshape(shape)
     turned = describe(np.rot90(image)).reshape(shape)
     # rot90 turns counter-clockwise: what pointed right (bin 0) now points up (bin 6 of 8).
-    expected = upright.rot90(1, (1, 2)).rot90(1, (4, 5)).roll(-2, 3)
+    expected = upright.rot90(1, (1, 2)).rot90(1, (4, 3)).roll(-2, 5)
     torch.testing.assert_close(turned, expected, atol=1e-4, rtol=0)
 
 
@@ -114,7 +114,7 @@ def test_gradient_direction_falls_into_its_bin() -> None:
     for orientation in range(ORIENTATIONS):
         angle = orientation * np.pi / 4
         ramp = (0.5 + np.cos(angle) * (u - 0.3) + np.sin(angle) * (v - 0.3)).astype(np.float32)
-        energy = describe(ramp).reshape(-1, ORIENTATIONS, BINS * BINS).square().sum((0, 2))
+        energy = describe(ramp).reshape(-1, ORIENTATIONS).square().sum(0)
         assert energy.argmax() == orientation
         assert energy[orientation] > 0.95 * energy.sum()
 
