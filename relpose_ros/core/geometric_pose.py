@@ -11,6 +11,9 @@ from relpose_ros.core.estimator import NoRelativePose, RelativePose
 from relpose_ros.core.pair_geometry import PairMatches, solve_pair
 import torch
 
+# Of many matches, all of them wrong, up to this share agree with some motion.
+MIN_SHARE = 0.12
+
 
 @dataclass(frozen=True, slots=True)
 class GeometricConfig:
@@ -49,7 +52,7 @@ class KeypointFeatures:
 
 class GeometricEstimator:
     """
-    SIFT, mutual nearest neighbours, MAGSAC++: the paper's SIFT+5Pt+Depth baseline.
+    SIFT, mutual nearest neighbours, RANSAC: the paper's SIFT+5Pt+Depth baseline.
 
     Where the keyframe has depth, PnP gives the metric pose; where not, the five-point algorithm
     gives rotation and direction.
@@ -105,7 +108,9 @@ class GeometricEstimator:
 
     def _solved(self, matches: PairMatches) -> RelativePose | NoRelativePose:
         config = self._config
-        fewest = config.min_inliers if matches.depth_m is None else config.min_depth_inliers
+        fewest = config.min_depth_inliers
+        if matches.depth_m is None:
+            fewest = max(config.min_inliers, round(MIN_SHARE * len(matches)))
         return solve_pair(matches, config.threshold_px, fewest)
 
 

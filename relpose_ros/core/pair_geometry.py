@@ -1,6 +1,6 @@
 """The pose of one pair from its matches: by PnP where depth is known, else up to scale."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,12 +11,13 @@ from relpose_ros.core.epipolar import consistent, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import transform, unit
 from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
-from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
-import torch
 
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
 ITERATIONS = 2000
+# Samples tell motions apart best by the matches that agree with them within this share of what
+# counts as agreeing.
+TIGHT = 2 / 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,11 @@ class PairMatches:
 
     def __len__(self) -> int:
         return len(self.pixels_query)
+
+    @property
+    def focal_px(self) -> float:
+        """Return the mean focal length of both cameras [px]."""
+        return (self.query.fx + self.keyframe.fx) / 2
 
     def solvable(self) -> 'PairMatches':
         """Return those that a pose can be solved from: with depth, those of known depth."""
@@ -65,12 +71,7 @@ def solve_pair(
     :param threshold_px: largest reprojection or epipolar error of a consistent match [px].
     :param min_inliers: fewest consistent matches of a pose.
     """
-    matches = matches.solvable()
-    if matches.depth_m is not None:
-        return _by_points(matches, threshold_px, min_inliers, ITERATIONS)
-    if len(matches) < min_inliers:
-        return _too_few(len(matches), 0, min_inliers)
-    return _by_rays([matches], threshold_px, [min_inliers], _by_ransac)[0]
+    return solve_pairs([matches], threshold_px, [min_inliers])[0]
 
 
 def solve_pairs(
@@ -80,20 +81,22 @@ def solve_pairs(
     iterations: int = ITERATIONS,
 ) -> list[RelativePose | NoRelativePose]:
     """
-    Find the same for pairs whose matches are mostly right, as the network's are.
-
-    Without depth an M-estimator then finds what RANSAC does not, for all pairs at once.
+    Find the same for several pairs.
 
     :param min_inliers: of each pair; otherwise as for solve_pair.
-    :param iterations: at most so many samples are drawn of a pair with depth.
+    :param iterations: at most so many samples are drawn of each pair.
     """
     pairs = [each.solvable() for each in pairs]
-    without = [i for i, each in enumerate(pairs) if each.depth_m is None]
+    enough = [i for i, each in enumerate(pairs) if len(each) >= min_inliers[i]]
+    without = [i for i in enough if pairs[i].depth_m is None]
     needed = [min_inliers[i] for i in without]
-    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, _by_m_estimator)
+    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, iterations)
     found = dict(zip(without, by_rays, strict=True))
+    for i in enough:
+        if i not in found:
+            found[i] = _by_points(pairs[i], threshold_px, min_inliers[i], iterations)
     return [
-        found[i] if i in found else _by_points(each, threshold_px, min_inliers[i], iterations)
+        found[i] if i in found else _too_few(len(each), 0, min_inliers[i])
         for i, each in enumerate(pairs)
     ]
 
@@ -109,8 +112,6 @@ def _too_few(count: int, agree: int, needed: int) -> NoRelativePose:
 def _by_points(
     matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int
 ) -> RelativePose | NoRelativePose:
-    if len(matches) < min_inliers:
-        return _too_few(len(matches), 0, min_inliers)
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
     found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, iterations)
     inliers = 0 if found is None else len(found.inliers)
@@ -148,26 +149,22 @@ def _rays(pairs: Sequence[PairMatches]) -> _Rays:
         query[i, : len(each)] = unit(each.query.rays(each.pixels_query))
         keyframe[i, : len(each)] = unit(each.keyframe.rays(each.pixels_keyframe))
     matched = np.arange(longest) < np.array([len(each) for each in pairs])[:, None]
-    focal_px = np.array([(each.query.fx + each.keyframe.fx) / 2 for each in pairs])
-    return _Rays(query, keyframe, matched, 1 / focal_px)
+    return _Rays(query, keyframe, matched, 1 / np.array([each.focal_px for each in pairs]))
 
 
 def _by_rays(
     pairs: Sequence[PairMatches],
     threshold_px: float,
     min_inliers: Sequence[int],
-    guess: Callable[[_Rays, float], tuple[np.ndarray, np.ndarray]],
+    iterations: int,
 ) -> list[RelativePose | NoRelativePose]:
-    """
-    Guess the motions of pairs and refine them.
-
-    :param guess: of rays and a threshold [px]; returns keyframe_from_query (B, 4, 4) with
-        translations of unit length, and which matches agree (B, n) bool.
-    """
+    """Find motions by samples, and refine all at once by the matches that agree with them."""
     if not pairs:
         return []
+    guesses = np.stack([_guess(each, threshold_px, iterations) for each in pairs])
     rays = _rays(pairs)
-    guesses, agree = guess(rays, threshold_px)
+    threshold_rad = threshold_px * rays.pixel_rad
+    agree = rays.matched & consistent(guesses, rays.query, rays.keyframe, threshold_rad)
     # Matches are no better than a pixel.
     found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
     results: list[RelativePose | NoRelativePose] = []
@@ -190,25 +187,28 @@ def _by_rays(
     return results
 
 
-def _by_ransac(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Guess the motion of one pair by MAGSAC++ and the five-point algorithm (see _by_rays)."""
+def _guess(matches: PairMatches, threshold_px: float, iterations: int) -> np.ndarray:
+    """
+    Find the motion of most matches: five-point algorithm, MSAC, local optimization by graph cuts.
+
+    :return: keyframe_from_query (4, 4) with a translation of unit length.
+    """
     views = [
-        np.ascontiguousarray(each[0, :, :2] / each[0, :, 2:])
-        for each in (rays.query, rays.keyframe)
+        np.ascontiguousarray(camera.rays(pixels)[:, :2])
+        for camera, pixels in (
+            (matches.query, matches.pixels_query),
+            (matches.keyframe, matches.pixels_keyframe),
+        )
     ]
-    settings = {'prob': CONFIDENCE, 'threshold': threshold_px * rays.pixel_rad[0]}
-    essential, mask = cv2.findEssentialMat(*views, np.eye(3), method=cv2.USAC_MAGSAC, **settings)
+    essential, mask = cv2.findEssentialMat(
+        *views,
+        np.eye(3),
+        method=cv2.USAC_ACCURATE,
+        prob=CONFIDENCE,
+        threshold=TIGHT * threshold_px / matches.focal_px,
+        maxIters=iterations,
+    )
     if essential is None or essential.shape != (3, 3):
-        return np.eye(4)[None], np.zeros_like(rays.matched)
-    _, rotation, direction, mask = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
-    return transform(rotation, direction.ravel())[None], mask.T > 0
-
-
-def _by_m_estimator(rays: _Rays, threshold_px: float) -> tuple[np.ndarray, np.ndarray]:
-    """Guess the motions of pairs by two_view_motion (see _by_rays)."""
-    views = (torch.from_numpy(each).float() for each in (rays.keyframe, rays.query))
-    motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS)
-    guesses = np.tile(np.eye(4), (len(rays.matched), 1, 1))
-    guesses[:, :3, :3], guesses[:, :3, 3] = motion.rotation, motion.direction
-    threshold_rad = threshold_px * rays.pixel_rad
-    return guesses, rays.matched & consistent(guesses, rays.query, rays.keyframe, threshold_rad)
+        return transform(np.eye(3), np.array([0.0, 0.0, 1.0]))  # which few agree with
+    _, rotation, direction, _ = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
+    return transform(rotation, direction.ravel())

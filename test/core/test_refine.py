@@ -25,12 +25,12 @@ TRUE = transform(Rotation.from_euler('yxz', [0.25, -0.1, 0.05]).as_matrix(), [0.
 NOTHING = Matches(np.zeros((0, 2)), np.zeros((0, 2)))
 
 
-def matches(count=150, wrong=0.2, depth=True, seed=0):
+def matches(count=150, wrong=0.2, depth=True, seed=0, true=TRUE):
     """Points seen by a keyframe and a query, some matched wrongly, all to a pixel."""
     rng = np.random.default_rng(seed)
     points = CAMERA.rays(rng.uniform((60, 60), (580, 420), (count, 2)))
     points *= rng.uniform(1, 4, (count, 1))
-    pixels_query = CAMERA.project(transform_points(inverse(TRUE), points))
+    pixels_query = CAMERA.project(transform_points(inverse(true), points))
     pixels_query += rng.normal(0, 0.7, (count, 2))
     swapped = rng.permutation(count)[: round(wrong * count)]
     pixels_query[swapped] = rng.uniform((0, 0), (640, 480), (len(swapped), 2))
@@ -166,6 +166,18 @@ def test_another_wall_gives_no_pose(estimators, photograph):
             [estimator.features(keyframe.rgb, keyframe.camera, keyframe.depth_m)],
         )
         assert isinstance(estimator.estimate(*pair)[0], NoRelativePose)
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_motion_around_what_is_seen_is_found_among_many_wrong_matches(seed):
+    # The camera rolls and goes far around: no turn alone brings most of the rays together.
+    rotation = Rotation.from_rotvec([0.1, 1.1, 0.5]).as_matrix()
+    centre = np.array([0.0, 0.0, 2.5])
+    around = transform(rotation, centre - rotation @ centre)
+    found = solved_alone(matches(depth=False, wrong=0.5, seed=seed, true=around))
+    assert isinstance(found, RelativePose)
+    assert rotation_error_rad(found.keyframe_from_query, around) < np.radians(1)
+    assert direction_error_rad(found.keyframe_from_query, around) < np.radians(3)
 
 
 def test_matches_are_told_in_pixels_of_the_images_as_they_came(estimators, photograph):
