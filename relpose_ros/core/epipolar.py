@@ -7,6 +7,7 @@ from scipy.spatial.transform import Rotation
 STEPS = 8
 MAX_STRIDE = 1.5  # far from the optimum longer ones would swing to and fro
 SETTLED_RAD = 1e-4  # a step that changes less is the last
+SHARPNESS = 3  # of agreement: it is a half at this fraction of the threshold
 # Keeps a step finite where matches leave a motion open: pure rotation, a handful of points.
 DAMPING = 1e-9
 
@@ -73,18 +74,18 @@ def _stride(weights: np.ndarray, squared: np.ndarray) -> np.ndarray:
     return total / np.maximum(curvature, total / MAX_STRIDE).clip(1e-9)
 
 
-def consistent(
+def agreement(
     keyframe_from_query: np.ndarray,
     rays_query: np.ndarray,
     rays_keyframe: np.ndarray,
     threshold_rad: np.ndarray,
 ) -> np.ndarray:
     """
-    Say which matches agree with essential matrices, from points in front of both cameras.
+    Say how well matches agree with essential matrices, from points in front of both cameras.
 
     :param keyframe_from_query: (B, 4, 4) with translations of unit length; rays as for `refined`.
     :param threshold_rad: (B,), largest angle by which rays may miss each other.
-    :return: (B, n) bool.
+    :return: (B, n), from 1 to 0, where a match does not agree.
     """
     seen, sent = unit(rays_keyframe), unit(rays_query)
     error_rad, _ = _sampson(keyframe_from_query, sent, seen)
@@ -92,7 +93,8 @@ def consistent(
     turned = sent @ keyframe_from_query[:, :3, :3].swapaxes(1, 2)
     parallax_rad = -(cross(seen, turned) * normal).sum(2)
     threshold_rad = threshold_rad[:, None]
-    return (np.abs(error_rad) < threshold_rad) & (parallax_rad > -threshold_rad)
+    agree = (np.abs(error_rad) < threshold_rad) & (parallax_rad > -threshold_rad)
+    return agree / (1 + (SHARPNESS * error_rad / threshold_rad) ** 2)
 
 
 def _sampson(

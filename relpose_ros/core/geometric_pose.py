@@ -52,7 +52,7 @@ class KeypointFeatures:
 
 class GeometricEstimator:
     """
-    SIFT, mutual nearest neighbours, RANSAC: the paper's SIFT+5Pt+Depth baseline.
+    SIFT, mutual nearest neighbours, robust geometry: the paper's SIFT+5Pt+Depth baseline.
 
     Where the keyframe has depth, PnP gives the metric pose; where not, the five-point algorithm
     gives rotation and direction.

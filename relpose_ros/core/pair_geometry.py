@@ -7,10 +7,12 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
-from relpose_ros.core.epipolar import consistent, refined
+from relpose_ros.core.epipolar import agreement, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import transform, unit
 from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
+from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
+import torch
 
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
@@ -18,6 +20,7 @@ ITERATIONS = 2000
 # Samples tell motions apart best by the matches that agree with them within this share of what
 # counts as agreeing.
 TIGHT = 2 / 3
+CONVINCING = 0.5  # A motion with which matches agree so well on average is not doubted.
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +161,30 @@ def _by_rays(
     min_inliers: Sequence[int],
     iterations: int,
 ) -> list[RelativePose | NoRelativePose]:
-    """Find motions by samples, and refine all at once by the matches that agree with them."""
+    """
+    Find the motions of pairs, and refine them by the matches that agree.
+
+    An M-estimator finds those of most, all at once. It begins where a turn brings most rays
+    together: that is too far from motions around what is seen, which samples find.
+    """
     if not pairs:
         return []
-    guesses = np.stack([_guess(each, threshold_px, iterations) for each in pairs])
     rays = _rays(pairs)
-    threshold_rad = threshold_px * rays.pixel_rad
-    agree = rays.matched & consistent(guesses, rays.query, rays.keyframe, threshold_rad)
+    guesses = _by_m_estimator(rays)
+    agree = _agreement(guesses, rays, threshold_px)
+    for i in np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1)):
+        other = _by_samples(pairs[i], threshold_px, iterations)
+        one = _Rays(*(each[i : i + 1] for each in rays))
+        agree_too = _agreement(other[None], one, threshold_px)[0]
+        if agree_too.sum() > agree[i].sum():
+            guesses[i], agree[i] = other, agree_too
     # Matches are no better than a pixel.
-    found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
+    found = refined(guesses, rays.query, rays.keyframe, agree > 0, rays.pixel_rad)
     results: list[RelativePose | NoRelativePose] = []
     for matches, pose, covariance, which, needed in zip(
         pairs, *found, agree, min_inliers, strict=True
     ):
-        chosen = matches.chosen(which[: len(matches)])
+        chosen = matches.chosen(which[: len(matches)] > 0)
         if len(chosen) < needed:
             results.append(_too_few(len(matches), len(chosen), needed))
             continue
@@ -187,9 +200,24 @@ def _by_rays(
     return results
 
 
-def _guess(matches: PairMatches, threshold_px: float, iterations: int) -> np.ndarray:
+def _agreement(guesses: np.ndarray, rays: _Rays, threshold_px: float) -> np.ndarray:
+    """Return how well matches (B, n) agree with motions (B, 4, 4), from 1 to 0."""
+    threshold_rad = threshold_px * rays.pixel_rad
+    return rays.matched * agreement(guesses, rays.query, rays.keyframe, threshold_rad)
+
+
+def _by_m_estimator(rays: _Rays) -> np.ndarray:
+    """Return keyframe_from_query (B, 4, 4) with translations of unit length."""
+    views = (torch.from_numpy(each).float() for each in (rays.keyframe, rays.query))
+    motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS)
+    guesses = np.tile(np.eye(4), (len(rays.matched), 1, 1))
+    guesses[:, :3, :3], guesses[:, :3, 3] = motion.rotation, motion.direction
+    return guesses
+
+
+def _by_samples(matches: PairMatches, threshold_px: float, iterations: int) -> np.ndarray:
     """
-    Find the motion of most matches: five-point algorithm, MSAC, local optimization by graph cuts.
+    Find a motion by the five-point algorithm, MSAC and local optimization by graph cuts.
 
     :return: keyframe_from_query (4, 4) with a translation of unit length.
     """

@@ -21,10 +21,23 @@ LONGEST_STEP = 0.3
 DAMPING = 1e-4  # of the trace
 MIN_SLOPE = 0.01
 MAX_PARALLAX_RAD = 0.1  # that says on which side of the cameras the points are
-# Cells fit many motions about alike: more directions find none that is nearer to the truth.
-DIRECTIONS = 16  # are tried; a motion and its opposite explain matches alike
-# Scales of the errors, from that of a first guess to that of a cell's match, a step each [rad].
-SCALES_RAD = (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015)
+
+
+class Search(NamedTuple):
+    """
+    How a motion is looked for.
+
+    :param directions: how many are tried; a motion and its opposite explain matches alike.
+    :param scales_rad: of the errors, from that of a first guess to that of a match, a step each.
+    """
+
+    directions: int
+    scales_rad: tuple[float, ...]
+
+
+# More directions find no motions that are nearer to the truth; cells fit many about alike.
+CELLS = Search(16, (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015))
+CORNERS = Search(24, (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004))
 
 
 class Motion(NamedTuple):
@@ -46,7 +59,9 @@ class Motion(NamedTuple):
         return Motion(back, -(back @ self.direction[..., None])[..., 0], self.misfit)
 
 
-def two_view_motion(rays_1: Tensor, rays_2: Tensor, weights: Tensor) -> Motion:
+def two_view_motion(
+    rays_1: Tensor, rays_2: Tensor, weights: Tensor, search: Search = CELLS
+) -> Motion:
     """
     Find the motion that matches agree on.
 
@@ -57,13 +72,13 @@ def two_view_motion(rays_1: Tensor, rays_2: Tensor, weights: Tensor) -> Motion:
     :param weights: (B, n), how far each match is believed; 0 for none.
     """
     batch = len(rays_1)
-    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, DIRECTIONS, 1, 1)
-    direction = half_sphere(DIRECTIONS).to(rays_1).repeat(batch, 1, 1)
+    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, search.directions, 1, 1)
+    direction = half_sphere(search.directions).to(rays_1).repeat(batch, 1, 1)
     mixed = _mixed_products(rays_1, rays_2)
     views = rays_1, rays_2, mixed
     # The epipolar constraint is linear in the essential matrix: sums of these squares are enough.
     squares = (mixed[:, :, None] * mixed[:, None]).flatten(1, 2).transpose(1, 2)  # (B, n, 81)
-    for scale_rad in SCALES_RAD:
+    for scale_rad in search.scales_rad:
         violation, slope2 = _epipolar(rotation, direction, *views)
         unsure = violation.square_().div_(slope2).div_(scale_rad**2).add_(1).square_().mul_(slope2)
         sure = torch.div(weights[:, None], unsure, out=unsure)
@@ -81,7 +96,7 @@ def two_view_motion(rays_1: Tensor, rays_2: Tensor, weights: Tensor) -> Motion:
     return motion._replace(direction=torch.where(ahead < 0, -motion.direction, motion.direction))
 
 
-def geman_mcclure(error_rad: Tensor, scale_rad: float = SCALES_RAD[-1]) -> Tensor:
+def geman_mcclure(error_rad: Tensor, scale_rad: float = CELLS.scales_rad[-1]) -> Tensor:
     """Return how far errors are believed to be no mistakes, from 1 to 0."""
     return 1 / (1 + (error_rad / scale_rad).square()).square()
 

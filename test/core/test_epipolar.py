@@ -24,7 +24,7 @@ def refined(pose, sent, seen):
 
 
 def consistent(pose, sent, seen):
-    return epipolar.consistent(pose[None], sent[None], seen[None], np.array([SIGMA_RAD]))[0]
+    return epipolar.agreement(pose[None], sent[None], seen[None], np.array([SIGMA_RAD]))[0] > 0
 
 
 def two_views(rng, baseline_m=0.5, count=100, noise_rad=SIGMA_RAD, wrong=0.0):
