@@ -83,6 +83,9 @@ def run(arguments: argparse.Namespace) -> None:
     given = [each for of_recording in answers.values() for each in of_recording]
     wrong = sum(each.wrong for each in given)
     print(f'{len(given)} answers, {wrong} of them wrong: {calibration}')
+    if not wrong:
+        known = 1 / (len(given) + 2)  # by the rule of succession
+        print(f'None was wrong: all poses are rejected at a max_wrong_share below {known:.4f}.')
     entries[estimator.name] = asdict(calibration) | {
         'recordings': list(recordings),
         'answers': len(given),

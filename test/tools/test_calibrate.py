@@ -45,8 +45,11 @@ def test_what_was_measured_is_written_beside_what_was_there(tmp_path, recordings
     # Two recordings, four maps, with depth and without; to no image of the other wall an answer.
     assert 40 <= written['answers'] <= 2 * 4 * 2 * 4
     assert written['wrong'] == 0
-    assert f'{written["answers"]} answers, 0 of them wrong' in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert f'{written["answers"]} answers, 0 of them wrong' in said
     found = read_calibration('geometric', weights=out)
+    known = float(said.split('max_wrong_share below ')[1].split()[0].rstrip('.'))
+    assert found.largest_chance(known - 1e-3) == 0 < found.largest_chance(known + 1e-3)
     assert 0 < found.position_scale < 10 and 0 < found.rotation_scale < 10
 
 
