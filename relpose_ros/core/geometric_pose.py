@@ -54,8 +54,8 @@ class GeometricEstimator:
     """
     SIFT, mutual nearest neighbours, robust geometry: the paper's SIFT+5Pt+Depth baseline.
 
-    Where the keyframe has depth, PnP gives the metric pose; where not, the five-point algorithm
-    gives rotation and direction.
+    Where the keyframe has depth, PnP gives the metric pose; where not, rays give rotation and
+    direction.
     """
 
     name = 'geometric'

@@ -42,11 +42,6 @@ class PairMatches:
     def __len__(self) -> int:
         return len(self.pixels_query)
 
-    @property
-    def focal_px(self) -> float:
-        """Return the mean focal length of both cameras [px]."""
-        return (self.query.fx + self.keyframe.fx) / 2
-
     def solvable(self) -> 'PairMatches':
         """Return those that a pose can be solved from: with depth, those of known depth."""
         return self if self.depth_m is None else self.chosen(self.depth_m > 0)
@@ -152,7 +147,8 @@ def _rays(pairs: Sequence[PairMatches]) -> _Rays:
         query[i, : len(each)] = unit(each.query.rays(each.pixels_query))
         keyframe[i, : len(each)] = unit(each.keyframe.rays(each.pixels_keyframe))
     matched = np.arange(longest) < np.array([len(each) for each in pairs])[:, None]
-    return _Rays(query, keyframe, matched, 1 / np.array([each.focal_px for each in pairs]))
+    focal_px = np.array([(each.query.fx + each.keyframe.fx) / 2 for each in pairs])
+    return _Rays(query, keyframe, matched, 1 / focal_px)
 
 
 def _by_rays(
@@ -173,8 +169,8 @@ def _by_rays(
     guesses = _by_m_estimator(rays)
     agree = _agreement(guesses, rays, threshold_px)
     for i in np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1)):
-        other = _by_samples(pairs[i], threshold_px, iterations)
         one = _Rays(*(each[i : i + 1] for each in rays))
+        other = _by_samples(one, threshold_px, iterations)
         agree_too = _agreement(other[None], one, threshold_px)[0]
         if agree_too.sum() > agree[i].sum():
             guesses[i], agree[i] = other, agree_too
@@ -215,25 +211,22 @@ def _by_m_estimator(rays: _Rays) -> np.ndarray:
     return guesses
 
 
-def _by_samples(matches: PairMatches, threshold_px: float, iterations: int) -> np.ndarray:
+def _by_samples(rays: _Rays, threshold_px: float, iterations: int) -> np.ndarray:
     """
-    Find a motion by the five-point algorithm, MSAC and local optimization by graph cuts.
+    Find the motion of one pair by the five-point algorithm, MSAC and graph-cut optimization.
 
     :return: keyframe_from_query (4, 4) with a translation of unit length.
     """
     views = [
-        np.ascontiguousarray(camera.rays(pixels)[:, :2])
-        for camera, pixels in (
-            (matches.query, matches.pixels_query),
-            (matches.keyframe, matches.pixels_keyframe),
-        )
+        np.ascontiguousarray(each[rays.matched][:, :2] / each[rays.matched][:, 2:])
+        for each in (rays.query, rays.keyframe)
     ]
     essential, mask = cv2.findEssentialMat(
         *views,
         np.eye(3),
         method=cv2.USAC_ACCURATE,
         prob=CONFIDENCE,
-        threshold=TIGHT * threshold_px / matches.focal_px,
+        threshold=TIGHT * threshold_px * rays.pixel_rad[0],
         maxIters=iterations,
     )
     if essential is None or essential.shape != (3, 3):

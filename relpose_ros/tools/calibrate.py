@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     wrong = sum(each.wrong for each in given)
     print(f'{len(given)} answers, {wrong} of them wrong: {calibration}')
     if not wrong:
-        known = 1 / (len(given) + 2)  # by the rule of succession
+        known, _ = calibration.operating_points[-1]
         print(f'None was wrong: all poses are rejected at a max_wrong_share below {known:.4f}.')
     entries[estimator.name] = asdict(calibration) | {
         'recordings': list(recordings),
