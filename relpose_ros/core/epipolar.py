@@ -1,5 +1,7 @@
 """Rotation and direction that two views fix without any depth: refined, and how sure they are."""
 
+from typing import NamedTuple
+
 import numpy as np
 from relpose_ros.core.geometry import cross, unit
 from scipy.spatial.transform import Rotation
@@ -36,13 +38,14 @@ def refined(
     :return: keyframe_from_query (B, 4, 4), and its covariance (B, 6, 6) as that of RelativePose
         without `metric`: of rank 5.
     """
-    views = unit(rays_query), unit(rays_keyframe)
+    rays = unit(rays_query), unit(rays_keyframe)
     keyframe_from_query = keyframe_from_query.copy()
     rotation, direction = keyframe_from_query[:, :3, :3], keyframe_from_query[:, :3, 3]
     for _ in range(STEPS):
-        error_rad, jacobian = _sampson(keyframe_from_query, *views)
+        views = _views(keyframe_from_query, *rays)
+        error_rad = views.error_rad()
         free = _free_motions(direction)
-        slopes = jacobian @ free
+        slopes = views.slopes() @ free
         squared = (error_rad / sigma_rad[:, None]) ** 2
         weights = agree / (1 + squared)
         weighted = (slopes * weights[..., None]).swapaxes(1, 2)
@@ -87,35 +90,64 @@ def agreement(
     :param threshold_rad: (B,), largest angle by which rays may miss each other.
     :return: (B, n), from 1 to 0, where a match does not agree.
     """
-    seen, sent = unit(rays_keyframe), unit(rays_query)
-    error_rad, _ = _sampson(keyframe_from_query, sent, seen)
-    normal = unit(cross(seen, keyframe_from_query[:, None, :3, 3]))
-    turned = sent @ keyframe_from_query[:, :3, :3].swapaxes(1, 2)
-    parallax_rad = -(cross(seen, turned) * normal).sum(2)
+    views = _views(keyframe_from_query, unit(rays_query), unit(rays_keyframe))
+    error_rad = views.error_rad()
     threshold_rad = threshold_rad[:, None]
-    agree = (np.abs(error_rad) < threshold_rad) & (parallax_rad > -threshold_rad)
+    agree = (np.abs(error_rad) < threshold_rad) & (views.parallax_rad() > -threshold_rad)
     return agree / (1 + (SHARPNESS * error_rad / threshold_rad) ** 2)
 
 
-def _sampson(
-    keyframe_from_query: np.ndarray, rays_query: np.ndarray, rays_keyframe: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+class _Views(NamedTuple):
     """
-    Return the angles (B, n) by which rays miss each other [rad], and their derivatives (B, n, 6).
+    Rays of both images of unit norm along the keyframe's axes, compared with the direction.
 
-    The error is ``seen . (direction x sent)`` over what moving both rays by an angle changes of
-    it; the derivatives are by the direction and by a small rotation along the keyframe's axes.
+    :param direction: (B, 3, 1).
+    :param seen: (B, n, 3), the keyframe's.
+    :param sent: (B, n, 3), the query's.
+    :param along_seen: (B, n, 1), cosine between a ray and the direction; likewise `along_sent`.
+    :param across: (B, n, 3), sent x seen.
     """
-    direction = keyframe_from_query[:, :3, 3:]  # (B, 3, 1)
+
+    direction: np.ndarray
+    seen: np.ndarray
+    sent: np.ndarray
+    along_seen: np.ndarray
+    along_sent: np.ndarray
+    across: np.ndarray
+
+    def error_rad(self) -> np.ndarray:
+        """
+        Return the angles (B, n) by which rays miss each other [rad].
+
+        That is ``seen . (direction x sent)`` over what moving both rays by an angle changes of it.
+        """
+        return (self.across @ self.direction / self._slope())[..., 0]
+
+    def slopes(self) -> np.ndarray:
+        """Return how errors change (B, n, 6) by the direction and by a turn along these axes."""
+        by_turn = self.seen * self.along_sent - self._cosine() * self.direction.swapaxes(1, 2)
+        return np.concatenate((self.across, by_turn), axis=2) / self._slope()
+
+    def parallax_rad(self) -> np.ndarray:
+        """Return how far (B, n) the translation moves what rays show, negative if behind."""
+        sine = np.sqrt((1 - self.along_seen**2).clip(1e-18))
+        return ((self.along_seen * self._cosine() - self.along_sent) / sine)[..., 0]
+
+    def _slope(self) -> np.ndarray:
+        # An epipolar line is as long as the sine between its ray and the direction.
+        return np.sqrt((2 - self.along_seen**2 - self.along_sent**2).clip(1e-18))
+
+    def _cosine(self) -> np.ndarray:
+        return (self.seen * self.sent).sum(2, keepdims=True)
+
+
+def _views(
+    keyframe_from_query: np.ndarray, rays_query: np.ndarray, rays_keyframe: np.ndarray
+) -> _Views:
+    """Turn rays (B, n, 3) of unit norm by motions (B, 4, 4)."""
+    direction = keyframe_from_query[:, :3, 3:]
     seen, sent = rays_keyframe, rays_query @ keyframe_from_query[:, :3, :3].swapaxes(1, 2)
-    by_direction = cross(sent, seen)
-    along_seen, along_sent = seen @ direction, sent @ direction  # (B, n, 1)
-    # An epipolar line is as long as the sine between its ray and the direction.
-    slope = np.sqrt((2 - along_seen**2 - along_sent**2).clip(1e-18))
-    cosine = (seen * sent).sum(2, keepdims=True)
-    by_rotation = seen * along_sent - cosine * direction.swapaxes(1, 2)
-    jacobian = np.concatenate((by_direction, by_rotation), axis=2) / slope
-    return (by_direction @ direction / slope)[..., 0], jacobian
+    return _Views(direction, seen, sent, seen @ direction, sent @ direction, cross(sent, seen))
 
 
 def _free_motions(direction: np.ndarray) -> np.ndarray:

@@ -9,18 +9,33 @@ import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import agreement, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
-from relpose_ros.core.geometry import transform, unit
+from relpose_ros.core.geometry import unit
 from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
 from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
 import torch
 
 # Where depth is known of less than this share of the matches, directions are worth a try.
 MIN_KNOWN = 0.5
-ITERATIONS = 2000
 # Samples tell motions apart best by the matches that agree with them within this share of what
 # counts as agreeing.
 TIGHT = 2 / 3
+LOCAL_SAMPLE = 20  # matches of a motion that is better than one of five
 CONVINCING = 0.5  # A motion with which matches agree so well on average is not doubted.
+
+
+class Samples(NamedTuple):
+    """
+    How many samples are drawn of a pair at most.
+
+    :param points: of those with depth, three points each.
+    :param rays: of those without, five rays each.
+    """
+
+    points: int
+    rays: int
+
+
+MANY_SAMPLES = Samples(2000, 2000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +91,22 @@ def solve_pairs(
     pairs: Sequence[PairMatches],
     threshold_px: float,
     min_inliers: Sequence[int],
-    iterations: int = ITERATIONS,
+    samples: Samples = MANY_SAMPLES,
 ) -> list[RelativePose | NoRelativePose]:
     """
     Find the same for several pairs.
 
     :param min_inliers: of each pair; otherwise as for solve_pair.
-    :param iterations: at most so many samples are drawn of each pair.
     """
     pairs = [each.solvable() for each in pairs]
     enough = [i for i, each in enumerate(pairs) if len(each) >= min_inliers[i]]
     without = [i for i in enough if pairs[i].depth_m is None]
     needed = [min_inliers[i] for i in without]
-    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, iterations)
+    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, samples.rays)
     found = dict(zip(without, by_rays, strict=True))
     for i in enough:
         if i not in found:
-            found[i] = _by_points(pairs[i], threshold_px, min_inliers[i], iterations)
+            found[i] = _by_points(pairs[i], threshold_px, min_inliers[i], samples.points)
     return [
         found[i] if i in found else _too_few(len(each), 0, min_inliers[i])
         for i, each in enumerate(pairs)
@@ -139,6 +153,10 @@ class _Rays(NamedTuple):
     matched: np.ndarray
     pixel_rad: np.ndarray
 
+    def chosen(self, which: np.ndarray) -> '_Rays':
+        """Return some of the pairs."""
+        return _Rays(*(each[which] for each in self))
+
 
 def _rays(pairs: Sequence[PairMatches]) -> _Rays:
     longest = max(map(len, pairs))
@@ -168,12 +186,13 @@ def _by_rays(
     rays = _rays(pairs)
     guesses = _by_m_estimator(rays)
     agree = _agreement(guesses, rays, threshold_px)
-    for i in np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1)):
-        one = _Rays(*(each[i : i + 1] for each in rays))
-        other = _by_samples(one, threshold_px, iterations)
-        agree_too = _agreement(other[None], one, threshold_px)[0]
-        if agree_too.sum() > agree[i].sum():
-            guesses[i], agree[i] = other, agree_too
+    doubted = np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1))
+    doubtful = rays.chosen(doubted)
+    for others in _by_samples(doubtful, threshold_px, iterations):
+        agree_too = _agreement(others, doubtful, threshold_px)
+        better = agree_too.sum(1) > agree[doubted].sum(1)
+        which = doubted[better]
+        guesses[which], agree[which] = others[better], agree_too[better]
     # Matches are no better than a pixel.
     found = refined(guesses, rays.query, rays.keyframe, agree > 0, rays.pixel_rad)
     results: list[RelativePose | NoRelativePose] = []
@@ -213,23 +232,37 @@ def _by_m_estimator(rays: _Rays) -> np.ndarray:
 
 def _by_samples(rays: _Rays, threshold_px: float, iterations: int) -> np.ndarray:
     """
-    Find the motion of one pair by the five-point algorithm, MSAC and graph-cut optimization.
+    Find the motions of pairs by the five-point algorithm, MSAC and inner local optimization.
 
-    :return: keyframe_from_query (4, 4) with a translation of unit length.
+    :return: keyframe_from_query (2, B, 4, 4) with translations of unit length, there and back.
     """
-    views = [
-        np.ascontiguousarray(each[rays.matched][:, :2] / each[rays.matched][:, 2:])
-        for each in (rays.query, rays.keyframe)
-    ]
-    essential, mask = cv2.findEssentialMat(
-        *views,
-        np.eye(3),
-        method=cv2.USAC_ACCURATE,
-        prob=CONFIDENCE,
-        threshold=TIGHT * threshold_px * rays.pixel_rad[0],
-        maxIters=iterations,
-    )
-    if essential is None or essential.shape != (3, 3):
-        return transform(np.eye(3), np.array([0.0, 0.0, 1.0]))  # which few agree with
-    _, rotation, direction, _ = cv2.recoverPose(essential, *views, np.eye(3), mask=mask)
-    return transform(rotation, direction.ravel())
+    settings = cv2.UsacParams()
+    settings.score = cv2.SCORE_METHOD_MSAC
+    settings.loMethod = cv2.LOCAL_OPTIM_INNER_LO
+    settings.loSampleSize = LOCAL_SAMPLE
+    settings.sampler = cv2.SAMPLING_UNIFORM
+    settings.confidence = CONFIDENCE
+    settings.maxIterations = iterations
+    motions = np.tile(np.eye(4), (2, len(rays.matched), 1, 1))
+    for i, (query, keyframe, matched, pixel_rad) in enumerate(zip(*rays, strict=True)):
+        settings.threshold = TIGHT * threshold_px * pixel_rad
+        rotation, direction = _sampled(query[matched], keyframe[matched], settings)
+        motions[:, i, :3, :3] = rotation
+        motions[:, i, :3, 3] = direction, -direction
+    return motions
+
+
+def _sampled(
+    query: np.ndarray, keyframe: np.ndarray, settings: cv2.UsacParams
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rotation and the direction, or its opposite, of rays (n, 3) of one pair."""
+    views = (np.ascontiguousarray(each[:, :2] / each[:, 2:]) for each in (query, keyframe))
+    ideal = np.eye(3), np.eye(3), np.zeros(4), np.zeros(4)
+    essential, agree = cv2.findEssentialMat(*views, *ideal, settings)
+    if essential is None or essential.shape != (3, 3) or not np.isfinite(essential).all():
+        return np.eye(3), np.array([0.0, 0.0, 1.0])  # which few agree with
+    *rotations, direction = cv2.decomposeEssentialMat(essential)
+    # Half a turn about the direction explains rays alike, but parts them further.
+    moment = (query * agree).T @ keyframe
+    rotation = max(rotations, key=lambda each: np.sum(each.T * moment))
+    return rotation, direction.ravel()
