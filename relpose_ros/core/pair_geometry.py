@@ -11,7 +11,7 @@ from relpose_ros.core.epipolar import agreement, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import unit
 from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
-from relpose_ros.core.two_view_motion import CORNERS, two_view_motion
+from relpose_ros.core.two_view_motion import CORNERS_RAD, two_view_motion
 import torch
 
 # Where depth is known of less than this share of the matches, directions are worth a try.
@@ -224,7 +224,7 @@ def _agreement(guesses: np.ndarray, rays: _Rays, threshold_px: float) -> np.ndar
 def _by_m_estimator(rays: _Rays) -> np.ndarray:
     """Return keyframe_from_query (B, 4, 4) with translations of unit length."""
     views = (torch.from_numpy(each).float() for each in (rays.keyframe, rays.query))
-    motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS)
+    motion = two_view_motion(*views, torch.from_numpy(rays.matched).float(), CORNERS_RAD)
     guesses = np.tile(np.eye(4), (len(rays.matched), 1, 1))
     guesses[:, :3, :3], guesses[:, :3, 3] = motion.rotation, motion.direction
     return guesses

@@ -7,6 +7,7 @@ rotation that aligns the rays best, with several directions, and keeps what fits
 drawing of samples, so that the same pair gives the same motion on every device.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from math import pi
 from typing import NamedTuple
@@ -15,29 +16,16 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
+DIRECTIONS = 24  # that are tried; a motion and its opposite explain matches alike
+# Scales of the errors, from that of a first guess to that of a match: a step each.
+CELLS_RAD = (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015)
+CORNERS_RAD = (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004)
 # Scales of the errors as the alignment is found [rad].
 ALIGNMENT_RAD = (0.3, 0.2, 0.15, 0.1, 0.08)
 LONGEST_STEP = 0.3
 DAMPING = 1e-4  # of the trace
 MIN_SLOPE = 0.01
 MAX_PARALLAX_RAD = 0.1  # that says on which side of the cameras the points are
-
-
-class Search(NamedTuple):
-    """
-    How a motion is looked for.
-
-    :param directions: how many are tried; a motion and its opposite explain matches alike.
-    :param scales_rad: of the errors, from that of a first guess to that of a match, a step each.
-    """
-
-    directions: int
-    scales_rad: tuple[float, ...]
-
-
-# More directions find no motions that are nearer to the truth; cells fit many about alike.
-CELLS = Search(16, (0.05, 0.04, 0.03, 0.02, 0.02, 0.015, 0.015, 0.015))
-CORNERS = Search(24, (0.04, 0.025, 0.016, 0.011, 0.008, 0.005, 0.004))
 
 
 class Motion(NamedTuple):
@@ -60,7 +48,7 @@ class Motion(NamedTuple):
 
 
 def two_view_motion(
-    rays_1: Tensor, rays_2: Tensor, weights: Tensor, search: Search = CELLS
+    rays_1: Tensor, rays_2: Tensor, weights: Tensor, scales_rad: Sequence[float] = CELLS_RAD
 ) -> Motion:
     """
     Find the motion that matches agree on.
@@ -70,15 +58,16 @@ def two_view_motion(
     :param rays_1: (B, n, 3), unit norm.
     :param rays_2: (B, n, 3), unit norm.
     :param weights: (B, n), how far each match is believed; 0 for none.
+    :param scales_rad: of the errors, a step each [rad].
     """
     batch = len(rays_1)
-    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, search.directions, 1, 1)
-    direction = half_sphere(search.directions).to(rays_1).repeat(batch, 1, 1)
+    rotation = _alignment(rays_1, rays_2, weights)[:, None].repeat(1, DIRECTIONS, 1, 1)
+    direction = half_sphere(DIRECTIONS).to(rays_1).repeat(batch, 1, 1)
     mixed = _mixed_products(rays_1, rays_2)
     views = rays_1, rays_2, mixed
     # The epipolar constraint is linear in the essential matrix: sums of these squares are enough.
     squares = (mixed[:, :, None] * mixed[:, None]).flatten(1, 2).transpose(1, 2)  # (B, n, 81)
-    for scale_rad in search.scales_rad:
+    for scale_rad in scales_rad:
         violation, slope2 = _epipolar(rotation, direction, *views)
         unsure = violation.square_().div_(slope2).div_(scale_rad**2).add_(1).square_().mul_(slope2)
         sure = torch.div(weights[:, None], unsure, out=unsure)
@@ -96,7 +85,7 @@ def two_view_motion(
     return motion._replace(direction=torch.where(ahead < 0, -motion.direction, motion.direction))
 
 
-def geman_mcclure(error_rad: Tensor, scale_rad: float = CELLS.scales_rad[-1]) -> Tensor:
+def geman_mcclure(error_rad: Tensor, scale_rad: float = CELLS_RAD[-1]) -> Tensor:
     """Return how far errors are believed to be no mistakes, from 1 to 0."""
     return 1 / (1 + (error_rad / scale_rad).square()).square()
 
