@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 POSES = ('blend', 'geometry', 'regression')
 # The strongest corners alone are a quick try. If so many of them agree, more corners are worth it.
-FEW_SAMPLES = Samples(250, 100)
+FEW_SAMPLES = Samples(250, 150)
 MIN_PROMISING = 7
 
 
