@@ -27,9 +27,10 @@ def cell_likeness(query: Tensor, parts: Tensor) -> Tensor:
     :param parts: (k, C, parts) of keyframes, from `parts_of`.
     :return: (k,), from 0 to the number of parts.
     """
-    correlation = parts.mT @ _distinct(query) / TEMPERATURE  # (k, parts, h w)
-    found = correlation.softmax(1).mul_(correlation.softmax(2))
-    return found.amax(2).sum(1)
+    # Correlations are bounded, so that their exponentials are finite as they are.
+    likely = (parts.mT @ (_distinct(query) / TEMPERATURE)).exp_()  # (k, parts, h w)
+    of_part, of_cell = likely.sum(2), likely.sum(1, keepdim=True)
+    return likely.square_().div_(of_cell).amax(2).div_(of_part).sum(1)
 
 
 def _distinct(features: Tensor) -> Tensor:
