@@ -10,7 +10,8 @@ from relpose_ros.core.camera import Camera
 from relpose_ros.core.epipolar import agreement, refined
 from relpose_ros.core.estimator import Matches, NoRelativePose, Reason, RelativePose
 from relpose_ros.core.geometry import unit
-from relpose_ros.core.pnp import CONFIDENCE, solve_pnp
+from relpose_ros.core.pnp import solve_pnp
+from relpose_ros.core.sampling import Sampling, THOROUGH
 from relpose_ros.core.two_view_motion import CORNERS_RAD, two_view_motion
 import torch
 
@@ -21,21 +22,6 @@ MIN_KNOWN = 0.5
 TIGHT = 2 / 3
 LOCAL_SAMPLE = 20  # matches of a motion that is better than one of five
 CONVINCING = 0.5  # A motion with which matches agree so well on average is not doubted.
-
-
-class Samples(NamedTuple):
-    """
-    How many samples are drawn of a pair at most.
-
-    :param points: of those with depth, three points each.
-    :param rays: of those without, five rays each.
-    """
-
-    points: int
-    rays: int
-
-
-MANY_SAMPLES = Samples(2000, 2000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +77,7 @@ def solve_pairs(
     pairs: Sequence[PairMatches],
     threshold_px: float,
     min_inliers: Sequence[int],
-    samples: Samples = MANY_SAMPLES,
+    sampling: Sampling = THOROUGH,
 ) -> list[RelativePose | NoRelativePose]:
     """
     Find the same for several pairs.
@@ -102,11 +88,11 @@ def solve_pairs(
     enough = [i for i, each in enumerate(pairs) if len(each) >= min_inliers[i]]
     without = [i for i in enough if pairs[i].depth_m is None]
     needed = [min_inliers[i] for i in without]
-    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, samples.rays)
+    by_rays = _by_rays([pairs[i] for i in without], threshold_px, needed, sampling)
     found = dict(zip(without, by_rays, strict=True))
     for i in enough:
         if i not in found:
-            found[i] = _by_points(pairs[i], threshold_px, min_inliers[i], samples.points)
+            found[i] = _by_points(pairs[i], threshold_px, min_inliers[i], sampling)
     return [
         found[i] if i in found else _too_few(len(each), 0, min_inliers[i])
         for i, each in enumerate(pairs)
@@ -122,10 +108,10 @@ def _too_few(count: int, agree: int, needed: int) -> NoRelativePose:
 
 
 def _by_points(
-    matches: PairMatches, threshold_px: float, min_inliers: int, iterations: int
+    matches: PairMatches, threshold_px: float, min_inliers: int, sampling: Sampling
 ) -> RelativePose | NoRelativePose:
     points = matches.keyframe.rays(matches.pixels_keyframe) * matches.depth_m[:, None]
-    found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, iterations)
+    found = solve_pnp(points, matches.pixels_query, matches.query, threshold_px, sampling)
     inliers = 0 if found is None else len(found.inliers)
     if inliers < min_inliers:
         return _too_few(len(matches), inliers, min_inliers)
@@ -173,7 +159,7 @@ def _by_rays(
     pairs: Sequence[PairMatches],
     threshold_px: float,
     min_inliers: Sequence[int],
-    iterations: int,
+    sampling: Sampling,
 ) -> list[RelativePose | NoRelativePose]:
     """
     Find the motions of pairs, and refine them by the matches that agree.
@@ -188,7 +174,7 @@ def _by_rays(
     agree = _agreement(guesses, rays, threshold_px)
     doubted = np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1))
     doubtful = rays.chosen(doubted)
-    for others in _by_samples(doubtful, threshold_px, iterations):
+    for others in _by_samples(doubtful, threshold_px, sampling):
         agree_too = _agreement(others, doubtful, threshold_px)
         better = agree_too.sum(1) > agree[doubted].sum(1)
         which = doubted[better]
@@ -230,22 +216,15 @@ def _by_m_estimator(rays: _Rays) -> np.ndarray:
     return guesses
 
 
-def _by_samples(rays: _Rays, threshold_px: float, iterations: int) -> np.ndarray:
+def _by_samples(rays: _Rays, threshold_px: float, sampling: Sampling) -> np.ndarray:
     """
     Find the motions of pairs by the five-point algorithm, MSAC and inner local optimization.
 
     :return: keyframe_from_query (2, B, 4, 4) with translations of unit length, there and back.
     """
-    settings = cv2.UsacParams()
-    settings.score = cv2.SCORE_METHOD_MSAC
-    settings.loMethod = cv2.LOCAL_OPTIM_INNER_LO
-    settings.loSampleSize = LOCAL_SAMPLE
-    settings.sampler = cv2.SAMPLING_UNIFORM
-    settings.confidence = CONFIDENCE
-    settings.maxIterations = iterations
     motions = np.tile(np.eye(4), (2, len(rays.matched), 1, 1))
     for i, (query, keyframe, matched, pixel_rad) in enumerate(zip(*rays, strict=True)):
-        settings.threshold = TIGHT * threshold_px * pixel_rad
+        settings = sampling.settings(TIGHT * threshold_px * pixel_rad)
         rotation, direction = _sampled(query[matched], keyframe[matched], settings)
         motions[:, i, :3, :3] = rotation
         motions[:, i, :3, 3] = direction, -direction
@@ -256,6 +235,9 @@ def _sampled(
     query: np.ndarray, keyframe: np.ndarray, settings: cv2.UsacParams
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the rotation and the direction, or its opposite, of rays (n, 3) of one pair."""
+    settings.score = cv2.SCORE_METHOD_MSAC
+    settings.loMethod = cv2.LOCAL_OPTIM_INNER_LO
+    settings.loSampleSize = LOCAL_SAMPLE
     views = (np.ascontiguousarray(each[:, :2] / each[:, 2:]) for each in (query, keyframe))
     ideal = np.eye(3), np.eye(3), np.zeros(4), np.zeros(4)
     essential, agree = cv2.findEssentialMat(*views, *ideal, settings)

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera
 from relpose_ros.core.geometry import cross, inverse, transform
+from relpose_ros.core.sampling import Sampling
 
 # Error of a keyframe's depth as a share of it: RGB-D cameras at a few metres.
 DEPTH_SIGMA = 0.02
-CONFIDENCE = 0.9999
 MIN_INLIERS = 6
 
 
@@ -28,7 +28,7 @@ class PnpPose(NamedTuple):
 
 
 def solve_pnp(
-    points: np.ndarray, pixels: np.ndarray, camera: Camera, threshold_px: float, iterations: int
+    points: np.ndarray, pixels: np.ndarray, camera: Camera, threshold_px: float, sampling: Sampling
 ) -> PnpPose | None:
     """
     Find the pose that most points agree on: MAGSAC++, refined on those that agree.
@@ -37,17 +37,12 @@ def solve_pnp(
     :param pixels: (n, 2) in the query [px].
     :param camera: the query's.
     :param threshold_px: largest reprojection error of a point that agrees [px].
-    :param iterations: at most so many samples are drawn.
     :return: None if fewer than MIN_INLIERS agree.
     """
-    settings = cv2.UsacParams()
+    settings = sampling.settings(threshold_px)
     settings.score = cv2.SCORE_METHOD_MAGSAC
     # What local optimization would find the refinement below finds too, in a third of the time.
     settings.loMethod = cv2.LOCAL_OPTIM_NULL
-    settings.sampler = cv2.SAMPLING_UNIFORM
-    settings.threshold = threshold_px
-    settings.confidence = CONFIDENCE
-    settings.maxIterations = iterations
     solved, _, rotation, translation, inliers = cv2.solvePnPRansac(
         points, pixels, camera.K, np.zeros(4), params=settings
     )

@@ -9,12 +9,12 @@ from relpose_ros.core.fine_matching import FineImage
 from relpose_ros.core.fusion import AGREEING_SIGMAS, MIN_RANGE_M, UNKNOWN_RANGE
 from relpose_ros.core.geometry import transform
 from relpose_ros.core.match_sets import at_cells, at_corners, CoarseMatches
-from relpose_ros.core.pair_geometry import MANY_SAMPLES, PairMatches, Samples, solve_pairs
+from relpose_ros.core.pair_geometry import PairMatches, solve_pairs
+from relpose_ros.core.sampling import QUICK, Sampling, THOROUGH
 from scipy.spatial.transform import Rotation
 
 POSES = ('blend', 'geometry', 'regression')
 # The strongest corners alone are a quick try. If so many of them agree, more corners are worth it.
-FEW_SAMPLES = Samples(250, 150)
 MIN_PROMISING = 7
 
 
@@ -67,7 +67,7 @@ def _solved(
     that without depth more of them tell nothing.
     """
     first = at_corners(query, pairs, every=False) if config.fine else at_cells(query, pairs)
-    solved = _solve(first, config, FEW_SAMPLES if config.fine else MANY_SAMPLES)
+    solved = _solve(first, config, QUICK if config.fine else THOROUGH)
     failed = [
         i
         for i, each in enumerate(solved)
@@ -93,13 +93,13 @@ def _replaced(values: list, indices: Sequence[int], others: list) -> list:
 
 
 def _solve(
-    pairs: Sequence[PairMatches], config: RefinementConfig, samples: Samples = MANY_SAMPLES
+    pairs: Sequence[PairMatches], config: RefinementConfig, sampling: Sampling = THOROUGH
 ) -> list[RelativePose | NoRelativePose]:
     min_inliers = [
         max(config.min_inliers, round(config.min_inlier_share * len(each.solvable())))
         for each in pairs
     ]
-    return solve_pairs(pairs, config.threshold_px, min_inliers, samples)
+    return solve_pairs(pairs, config.threshold_px, min_inliers, sampling)
 
 
 def blended(
