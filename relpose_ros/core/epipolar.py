@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from relpose_ros.core.geometry import cross, unit
+from relpose_ros.core.geometry import unit
 from scipy.spatial.transform import Rotation
 
 STEPS = 8
@@ -12,6 +12,8 @@ SETTLED_RAD = 1e-4  # a step that changes less is the last
 SHARPNESS = 3  # of agreement: it is a half at this fraction of the threshold
 # Keeps a step finite where matches leave a motion open: pure rotation, a handful of points.
 DAMPING = 1e-9
+# Of the cross products with the axes.
+CROSS_MATRICES = np.cross(np.eye(3)[:, None], np.eye(3)).swapaxes(1, 2)
 
 
 def refined(
@@ -38,21 +40,25 @@ def refined(
     :return: keyframe_from_query (B, 4, 4), and its covariance (B, 6, 6) as that of RelativePose
         without `metric`: of rank 5.
     """
-    rays = unit(rays_query), unit(rays_keyframe)
+    views = _views(rays_query, rays_keyframe)
     keyframe_from_query = keyframe_from_query.copy()
     rotation, direction = keyframe_from_query[:, :3, :3], keyframe_from_query[:, :3, 3]
     for _ in range(STEPS):
-        views = _views(keyframe_from_query, *rays)
-        error_rad = views.error_rad()
-        free = _free_motions(direction)
-        slopes = views.slopes() @ free
+        essential = _cross_matrices(direction) @ rotation
+        slope = views.slope(rotation, direction)
+        error_rad = views.products_with(essential) / slope
         squared = (error_rad / sigma_rad[:, None]) ** 2
         weights = agree / (1 + squared)
-        weighted = (slopes * weights[..., None]).swapaxes(1, 2)
-        information = weighted @ slopes
+        # The constraint is linear in the essential matrix: sums of squares of products are enough.
+        weighted = views.products * (weights / slope**2)[..., None]
+        normal = weighted.swapaxes(1, 2) @ views.products  # (B, 9, 9)
+        free = _free_motions(direction)
+        slopes = _slopes(rotation, direction) @ free  # (B, 9, 5)
+        products = slopes.swapaxes(1, 2) @ normal
+        information = products @ slopes
         trace = np.trace(information, axis1=1, axis2=2)[:, None, None]
         damped = information + DAMPING * (1 + trace) * np.eye(5)
-        step = free @ np.linalg.solve(damped, -weighted @ error_rad[..., None])
+        step = free @ np.linalg.solve(damped, -products @ essential.reshape(-1, 9, 1))
         step = step[..., 0] * _stride(weights, squared)[:, None]
         rotation[:] = Rotation.from_rotvec(step[:, 3:]).as_matrix() @ rotation
         direction[:] = unit(direction + step[:, :3])
@@ -90,64 +96,70 @@ def agreement(
     :param threshold_rad: (B,), largest angle by which rays may miss each other.
     :return: (B, n), from 1 to 0, where a match does not agree.
     """
-    views = _views(keyframe_from_query, unit(rays_query), unit(rays_keyframe))
-    error_rad = views.error_rad()
+    views = _views(rays_query, rays_keyframe)
+    rotation, direction = keyframe_from_query[:, :3, :3], keyframe_from_query[:, :3, 3]
+    essential = _cross_matrices(direction) @ rotation
+    error_rad = views.products_with(essential) / views.slope(rotation, direction)
     threshold_rad = threshold_rad[:, None]
-    agree = (np.abs(error_rad) < threshold_rad) & (views.parallax_rad() > -threshold_rad)
+    ahead = views.parallax_rad(rotation, direction) > -threshold_rad
+    agree = ahead & (np.abs(error_rad) < threshold_rad)
     return agree / (1 + (SHARPNESS * error_rad / threshold_rad) ** 2)
 
 
 class _Views(NamedTuple):
     """
-    Rays of both images of unit norm along the keyframe's axes, compared with the direction.
+    Matches of a batch of pairs.
 
-    :param direction: (B, 3, 1).
-    :param seen: (B, n, 3), the keyframe's.
-    :param sent: (B, n, 3), the query's.
-    :param along_seen: (B, n, 1), cosine between a ray and the direction; likewise `along_sent`.
-    :param across: (B, n, 3), sent x seen.
+    :param seen: (B, n, 3), rays of the keyframe, unit norm.
+    :param sent: (B, n, 3), rays of the query, unit norm.
+    :param products: (B, n, 9), of all their coordinates.
     """
 
-    direction: np.ndarray
     seen: np.ndarray
     sent: np.ndarray
-    along_seen: np.ndarray
-    along_sent: np.ndarray
-    across: np.ndarray
+    products: np.ndarray
 
-    def error_rad(self) -> np.ndarray:
+    def products_with(self, matrices: np.ndarray) -> np.ndarray:
+        """Return seen . (M sent) for matrices (B, 3, 3): (B, n)."""
+        return (self.products @ matrices.reshape(-1, 9, 1))[..., 0]
+
+    def slope(self, rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """
-        Return the angles (B, n) by which rays miss each other [rad].
+        Return how the epipolar constraint changes (B, n) as both rays move by an angle.
 
-        That is ``seen . (direction x sent)`` over what moving both rays by an angle changes of it.
+        An epipolar line is as long as the sine between its ray and the direction.
         """
-        return (self.across @ self.direction / self._slope())[..., 0]
+        along_seen, along_sent = self._along(rotation, direction)
+        return np.sqrt((2 - along_seen**2 - along_sent**2).clip(1e-18))
 
-    def slopes(self) -> np.ndarray:
-        """Return how errors change (B, n, 6) by the direction and by a turn along these axes."""
-        by_turn = self.seen * self.along_sent - self._cosine() * self.direction.swapaxes(1, 2)
-        return np.concatenate((self.across, by_turn), axis=2) / self._slope()
-
-    def parallax_rad(self) -> np.ndarray:
+    def parallax_rad(self, rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
         """Return how far (B, n) the translation moves what rays show, negative if behind."""
-        sine = np.sqrt((1 - self.along_seen**2).clip(1e-18))
-        return ((self.along_seen * self._cosine() - self.along_sent) / sine)[..., 0]
+        along_seen, along_sent = self._along(rotation, direction)
+        sine = np.sqrt((1 - along_seen**2).clip(1e-18))
+        return (along_seen * self.products_with(rotation) - along_sent) / sine
 
-    def _slope(self) -> np.ndarray:
-        # An epipolar line is as long as the sine between its ray and the direction.
-        return np.sqrt((2 - self.along_seen**2 - self.along_sent**2).clip(1e-18))
-
-    def _cosine(self) -> np.ndarray:
-        return (self.seen * self.sent).sum(2, keepdims=True)
+    def _along(self, rotation: np.ndarray, direction: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the cosines (B, n) between both images' rays and the direction."""
+        seen, sent = direction[..., None], rotation.swapaxes(1, 2) @ direction[..., None]
+        return (self.seen @ seen)[..., 0], (self.sent @ sent)[..., 0]
 
 
-def _views(
-    keyframe_from_query: np.ndarray, rays_query: np.ndarray, rays_keyframe: np.ndarray
-) -> _Views:
-    """Turn rays (B, n, 3) of unit norm by motions (B, 4, 4)."""
-    direction = keyframe_from_query[:, :3, 3:]
-    seen, sent = rays_keyframe, rays_query @ keyframe_from_query[:, :3, :3].swapaxes(1, 2)
-    return _Views(direction, seen, sent, seen @ direction, sent @ direction, cross(sent, seen))
+def _views(rays_query: np.ndarray, rays_keyframe: np.ndarray) -> _Views:
+    seen, sent = unit(rays_keyframe), unit(rays_query)
+    products = np.einsum('bni,bnj->bnij', seen, sent).reshape(*seen.shape[:2], 9)
+    return _Views(seen, sent, products)
+
+
+def _slopes(rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
+    """Return how essential matrices (B, 9, 6) change by direction, and turn along these axes."""
+    turned = CROSS_MATRICES @ rotation[:, None]  # (B, 3, 3, 3)
+    by_turn = _cross_matrices(direction)[:, None] @ turned
+    return np.concatenate((turned, by_turn), axis=1).reshape(-1, 6, 9).swapaxes(1, 2)
+
+
+def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
+    """Return (n, 3, 3), the matrices of the cross product with vectors (n, 3)."""
+    return (vectors @ CROSS_MATRICES.reshape(3, 9)).reshape(-1, 3, 3)
 
 
 def _free_motions(direction: np.ndarray) -> np.ndarray:

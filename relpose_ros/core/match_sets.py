@@ -74,12 +74,14 @@ class _Sought(NamedTuple):
 
 def _sought(query: FineImage, coarse: CoarseMatches, every: bool) -> _Sought:
     corners = coarse.keyframe.corners
-    wanted = coarse.cells.flatten().cpu().numpy()[corners.cells] & (corners.strongest | every)
+    matched = coarse.cells.flatten().cpu().numpy()[corners.cells]
+    wanted = np.flatnonzero(matched & (corners.strongest | every))
     cell, corner = corners.cells[wanted], corners.pixels[wanted]
     row, column = np.unravel_index(cell, coarse.cells.shape)
     own = coarse.keyframe.places(np.stack((column, row), axis=1))
-    there = query.places(coarse.centres[:, row, column].T.double().cpu().numpy())
-    return _Sought(corner, there + corner - own, corners.descriptors[wanted])
+    there = query.places(coarse.centres.double().cpu().numpy()[:, row, column].T)
+    indices = torch.from_numpy(wanted).to(corners.descriptors.device)
+    return _Sought(corner, there + corner - own, corners.descriptors[indices])
 
 
 def _matches(

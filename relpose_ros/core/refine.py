@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import cv2
 import numpy as np
 from relpose_ros.core.estimator import NoRelativePose, Reason, RelativePose
 from relpose_ros.core.fine_matching import FineImage
@@ -11,7 +12,6 @@ from relpose_ros.core.geometry import transform
 from relpose_ros.core.match_sets import at_cells, at_corners, CoarseMatches
 from relpose_ros.core.pair_geometry import PairMatches, solve_pairs
 from relpose_ros.core.sampling import QUICK, Sampling, THOROUGH
-from scipy.spatial.transform import Rotation
 
 POSES = ('blend', 'geometry', 'regression')
 # The strongest corners alone are a quick try. If so many of them agree, more corners are worth it.
@@ -128,14 +128,14 @@ def _with_range(ray: RelativePose, metric: RelativePose) -> RelativePose | None:
     along = np.append(UNKNOWN_RANGE * range_m * heading, np.zeros(3))
     covariance = scale @ ray.covariance @ scale + np.outer(along, along)
     rotation = ray.keyframe_from_query[:3, :3]
-    turn = Rotation.from_matrix(metric.keyframe_from_query[:3, :3] @ rotation.T)
-    off = np.concatenate([reached - range_m * heading, turn.as_rotvec()])
+    turn, _ = cv2.Rodrigues(metric.keyframe_from_query[:3, :3] @ rotation.T)
+    off = np.append(reached - range_m * heading, turn)
     information = np.linalg.inv(covariance + metric.covariance)
     if off @ information @ off > len(off) * AGREEING_SIGMAS**2:
         return None
     gain = covariance @ information
     step = gain @ off
-    turned = Rotation.from_rotvec(step[3:]).as_matrix() @ rotation
+    turned = cv2.Rodrigues(step[3:])[0] @ rotation
     return replace(
         ray,
         keyframe_from_query=transform(turned, range_m * heading + step[:3]),
