@@ -9,19 +9,15 @@ kept with the keyframe; the query is described once for all keyframes.
 
 from dataclasses import dataclass
 from functools import cached_property
-import warnings
 
 import cv2
 import numpy as np
 from relpose_ros.core.camera import Camera, depth_at, resized_pixels
+from relpose_ros.core.chosen_products import chosen_products
 from relpose_ros.core.dense_sift import dense_root_sift, grid_px
 from relpose_ros.core.matcher import CELL_PX
 import torch
 from torch import Tensor
-from torch.nn import functional
-
-# What torch says, once, of every tensor of the kind that `_scores` makes.
-warnings.filterwarnings('ignore', 'Sparse CSR tensor support is in beta', UserWarning)
 
 LONGEST_SIDE_PX = 480
 BIN_PX = 6  # a descriptor's region is four bins wide
@@ -195,15 +191,9 @@ def _scores(
     row = row[:, None, None] + offset[:, None]
     column = column[:, None, None] + offset
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    index = (columns * row + column)[inside]
-    ends = functional.pad(inside.flatten(1).sum(1).cumsum(0), (1, 0))
-    there = grid.descriptors.flatten(0, 1)
-    size = len(descriptors), len(there)
-    zeros = there.new_zeros(len(index))
-    wanted = torch.sparse_csr_tensor(ends, index, zeros, size, check_invariants=False)
-    # A product of which few entries are wanted: far faster than to gather what they are made of.
-    found = torch.sparse.sampled_addmm(wanted, descriptors, there.T, beta=0.0).values()
-    return there.new_full(inside.shape, -1.0).masked_scatter_(inside, found)
+    there, index = grid.descriptors.flatten(0, 1), columns * row + column
+    found = chosen_products(descriptors, there, index.flatten(1), inside.flatten(1))
+    return found.new_full(inside.shape, -1.0).masked_scatter_(inside, found)
 
 
 def parabola_peak(before: Tensor, middle: Tensor, after: Tensor) -> Tensor:

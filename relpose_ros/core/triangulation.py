@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from relpose_ros.core.chosen_products import chosen_products
 from relpose_ros.core.fine_matching import Corners, FineImage, parabola_peak
 from relpose_ros.core.geometry import inverse
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 # Distances that are tried, evenly in disparity: what is nearer than about the median baseline is
 # seen from too different sides, what is further off than many of the largest moves too little.
@@ -24,6 +26,7 @@ MIN_VIEWS, MIN_SIMILARITY, MIN_MARGIN, PEAK_STEPS = 2, 0.75, 0.05, 5
 # A depth is also that of the pixels around its corner, as the same corner is found again [px].
 REACH_PX = 2
 MIN_CORNERS = 50  # that have depth, of an image that gets any
+OUTSIDE = -1  # place of what an image does not show
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,20 +93,24 @@ def _similarity(image: FineImage, points: Tensor, descriptors: Tensor) -> tuple[
     :return: similarities (n, s), 0 outside of the image; which are inside (n, s).
     """
     place, inside = _places(image, points)
-    # All with all in one product: faster than to collect what is to be compared.
-    similarity = (descriptors.float() @ image.grid.descriptors.flatten(0, 1).T).gather(1, place)
-    return torch.where(inside, similarity, 0.0), inside
+    there = image.grid.descriptors.flatten(0, 1)
+    # Distances are finer than the grid: several fall on one place.
+    new = inside & (place != functional.pad(place[:, :-1], (1, 0), value=OUTSIDE))
+    found = chosen_products(descriptors.float(), there, place, new)
+    last_new = (new.flatten().cumsum(0) - 1).clamp_min(0).view_as(place)
+    found = functional.pad(found, (0, 1))  # where nothing is inside
+    return torch.where(inside, found[last_new], 0.0), inside
 
 
 def _places(image: FineImage, points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where on the grid points (n, s, 3) show, counted row by row, and if so: (n, s)."""
+    """Return where on the grid points (n, s, 3) show, counted row by row, and whether: (n, s)."""
     camera, (rows, columns) = image.camera, image.grid.shape
     x, y, z = points.unbind(-1)
     ahead = z > 1e-6
     z = torch.where(ahead, z, 1.0)
     column, row = image.grid.nearest(camera.fx * x / z + camera.cx, camera.fy * y / z + camera.cy)
     inside = ahead & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    return torch.where(inside, row * columns + column, 0).long(), inside
+    return torch.where(inside, row * columns + column, OUTSIDE).long(), inside
 
 
 def _peaks(similarity: Tensor) -> tuple[Tensor, Tensor]:
