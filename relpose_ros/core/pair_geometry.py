@@ -161,15 +161,27 @@ def _by_rays(
     min_inliers: Sequence[int],
     sampling: Sampling,
 ) -> list[RelativePose | NoRelativePose]:
-    """
-    Find the motions of pairs, and refine them by the matches that agree.
-
-    An M-estimator finds those of most, all at once. It begins where a turn brings most rays
-    together: that is too far from motions around what is seen, which samples find.
-    """
+    """Find the motions of pairs, and refine them by the matches that agree."""
     if not pairs:
         return []
     rays = _rays(pairs)
+    guesses, agree = _motions(rays, threshold_px, sampling)
+    # Matches are no better than a pixel.
+    found = refined(guesses, rays.query, rays.keyframe, agree, rays.pixel_rad)
+    return [_ray(*each) for each in zip(pairs, *found, agree, min_inliers, strict=True)]
+
+
+def _motions(
+    rays: _Rays, threshold_px: float, sampling: Sampling
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Find the motion that most matches of each pair agree on.
+
+    An M-estimator finds those of most pairs, all at once. It begins where a turn brings most rays
+    together: that is too far from motions around what is seen, which samples find.
+
+    :return: keyframe_from_query (B, 4, 4) with translations of unit length; which agree (B, n).
+    """
     guesses = _by_m_estimator(rays)
     agree = _agreement(guesses, rays, threshold_px)
     doubted = np.flatnonzero(agree.sum(1) < CONVINCING * rays.matched.sum(1))
@@ -179,26 +191,26 @@ def _by_rays(
         better = agree_too.sum(1) > agree[doubted].sum(1)
         which = doubted[better]
         guesses[which], agree[which] = others[better], agree_too[better]
-    # Matches are no better than a pixel.
-    found = refined(guesses, rays.query, rays.keyframe, agree > 0, rays.pixel_rad)
-    results: list[RelativePose | NoRelativePose] = []
-    for matches, pose, covariance, which, needed in zip(
-        pairs, *found, agree, min_inliers, strict=True
-    ):
-        chosen = matches.chosen(which[: len(matches)] > 0)
-        if len(chosen) < needed:
-            results.append(_too_few(len(matches), len(chosen), needed))
-            continue
-        results.append(
-            RelativePose(
-                keyframe_from_query=pose,
-                metric=False,
-                covariance=covariance,
-                support=float(len(chosen)),
-                matches=Matches(chosen.pixels_query, chosen.pixels_keyframe),
-            )
-        )
-    return results
+    return guesses, agree > 0
+
+
+def _ray(
+    matches: PairMatches,
+    keyframe_from_query: np.ndarray,
+    covariance: np.ndarray,
+    agree: np.ndarray,
+    needed: int,
+) -> RelativePose | NoRelativePose:
+    chosen = matches.chosen(agree[: len(matches)])
+    if len(chosen) < needed:
+        return _too_few(len(matches), len(chosen), needed)
+    return RelativePose(
+        keyframe_from_query=keyframe_from_query,
+        metric=False,
+        covariance=covariance,
+        support=float(len(chosen)),
+        matches=Matches(chosen.pixels_query, chosen.pixels_keyframe),
+    )
 
 
 def _agreement(guesses: np.ndarray, rays: _Rays, threshold_px: float) -> np.ndarray:
