@@ -1,6 +1,6 @@
 """What each part of the method gives: all variants on the same queries and keyframes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 import time
@@ -111,7 +111,8 @@ def ablate(
     """
     Localize each query by every variant.
 
-    A query is described and a pair of images matched once; its estimate serves all fusions.
+    A query is described once, and matched once with each number of keyframes: with all at once,
+    as a robot does, so that times are what it would take. The estimates serve all fusions.
     Keyframes are those that are retrieved for the first method, and ranked by it.
 
     :return: outcomes in the order of the queries, with the stages 'match' and 'fuse'.
@@ -129,10 +130,13 @@ def ablate(
         for method in methods:
             order = likeliest if method.ranked else nearest
             found = [candidate.keyframe_id for candidate in order[: max(KEYFRAMES)]]
-            # Anew each time: what a method adds to a query's features is part of its cost.
-            encoded = method.encoder.features(rgb, camera, None)
             keyframes = [features(method.encoder, method.depth, i) for i in found]
-            for k, estimates, match_s in _matched(method.estimator, encoded, keyframes):
+            for k in KEYFRAMES:
+                # Anew each time: what a method adds to a query's features is part of its cost.
+                encoded = method.encoder.features(rgb, camera, None)
+                start = time.perf_counter()
+                estimates = method.estimator.estimate(encoded, keyframes[:k])
+                match_s = time.perf_counter() - start
                 seen = dict(zip(found, estimates, strict=False))
                 for name, fusion in _fusions(k).items():
                     about = (method.name, method.estimator.weights, method.depth, k, name)
@@ -158,18 +162,6 @@ class _KeyframeReader:
             # Computed when first asked for, and kept: no cost of the query that comes first.
             _ = features.fine.corners
         return features
-
-
-def _matched(
-    estimator: Estimator, query: Any, keyframes: list[Any]
-) -> Iterator[tuple[int, list, float]]:
-    """Yield for each k its estimates and their time [s]; those of a smaller k are used again."""
-    estimates, match_s = [], 0.0
-    for k in KEYFRAMES:
-        start = time.perf_counter()
-        estimates += estimator.estimate(query, keyframes[len(estimates) : k])
-        match_s += time.perf_counter() - start
-        yield k, list(estimates), match_s
 
 
 def _fusions(k: int) -> dict[str, Fuse]:
