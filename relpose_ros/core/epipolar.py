@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import numpy as np
-from relpose_ros.core.geometry import unit
+from relpose_ros.core.geometry import CROSS_MATRICES, cross_matrices, unit
 from scipy.spatial.transform import Rotation
 
 STEPS = 8
@@ -12,8 +12,6 @@ SETTLED_RAD = 1e-4  # a step that changes less is the last
 SHARPNESS = 3  # of agreement: it is a half at this fraction of the threshold
 # Keeps a step finite where matches leave a motion open: pure rotation, a handful of points.
 DAMPING = 1e-9
-# Of the cross products with the axes.
-CROSS_MATRICES = np.cross(np.eye(3)[:, None], np.eye(3)).swapaxes(1, 2)
 
 
 def refined(
@@ -44,7 +42,7 @@ def refined(
     keyframe_from_query = keyframe_from_query.copy()
     rotation, direction = keyframe_from_query[:, :3, :3], keyframe_from_query[:, :3, 3]
     for _ in range(STEPS):
-        essential = _cross_matrices(direction) @ rotation
+        essential = cross_matrices(direction) @ rotation
         slope = views.slope(rotation, direction)
         error_rad = views.products_with(essential) / slope
         squared = (error_rad / sigma_rad[:, None]) ** 2
@@ -98,7 +96,7 @@ def agreement(
     """
     views = _views(rays_query, rays_keyframe)
     rotation, direction = keyframe_from_query[:, :3, :3], keyframe_from_query[:, :3, 3]
-    essential = _cross_matrices(direction) @ rotation
+    essential = cross_matrices(direction) @ rotation
     error_rad = views.products_with(essential) / views.slope(rotation, direction)
     threshold_rad = threshold_rad[:, None]
     ahead = views.parallax_rad(rotation, direction) > -threshold_rad
@@ -153,13 +151,8 @@ def _views(rays_query: np.ndarray, rays_keyframe: np.ndarray) -> _Views:
 def _slopes(rotation: np.ndarray, direction: np.ndarray) -> np.ndarray:
     """Return how essential matrices (B, 9, 6) change by direction, and turn along these axes."""
     turned = CROSS_MATRICES @ rotation[:, None]  # (B, 3, 3, 3)
-    by_turn = _cross_matrices(direction)[:, None] @ turned
+    by_turn = cross_matrices(direction)[:, None] @ turned
     return np.concatenate((turned, by_turn), axis=1).reshape(-1, 6, 9).swapaxes(1, 2)
-
-
-def _cross_matrices(vectors: np.ndarray) -> np.ndarray:
-    """Return (n, 3, 3), the matrices of the cross product with vectors (n, 3)."""
-    return (vectors @ CROSS_MATRICES.reshape(3, 9)).reshape(-1, 3, 3)
 
 
 def _free_motions(direction: np.ndarray) -> np.ndarray:

@@ -5,6 +5,8 @@ from scipy.spatial.transform import Rotation
 
 # Rotations read from text files carry rounding of this order; a larger defect is a mistake.
 ORTHONORMAL_TOLERANCE = 1e-3
+# Of the cross products with the axes.
+CROSS_MATRICES = np.cross(np.eye(3)[:, None], np.eye(3)).swapaxes(1, 2)
 
 
 def transform(rotation: np.ndarray, translation: np.ndarray) -> np.ndarray:
@@ -120,6 +122,11 @@ def cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the cross products (..., 3) of (..., 3) with (..., 3), faster than numpy's."""
     (x, y, z), (u, v, w) = np.moveaxis(a, -1, 0), np.moveaxis(b, -1, 0)
     return np.stack((y * w - z * v, z * u - x * w, x * v - y * u), axis=-1)
+
+
+def cross_matrices(vectors: np.ndarray) -> np.ndarray:
+    """Return (..., 3, 3), the matrices of the cross product with vectors (..., 3)."""
+    return (vectors @ CROSS_MATRICES.reshape(3, 9)).reshape(*vectors.shape, 3)
 
 
 def position_error_m(estimated: np.ndarray, true: np.ndarray) -> float:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from relpose_ros.core.geometry import transform
+from relpose_ros.core.geometry import cross_matrices, transform
 from scipy.spatial.transform import Rotation
 
 
@@ -40,7 +40,7 @@ class UncertainPose:
         target_from_other = self.target_from_source @ source_from_other
         lever = target_from_other[:3, 3] - self.target_from_source[:3, 3]
         jacobian = np.eye(6)
-        jacobian[:3, 3:] = -_cross_matrix(lever)
+        jacobian[:3, 3:] = -cross_matrices(lever)
         return UncertainPose(target_from_other, jacobian @ self.covariance @ jacobian.T)
 
     def vaguer(self, sigma_m: float, sigma_rad: float) -> 'UncertainPose':
@@ -86,8 +86,3 @@ class UncertainPose:
         mine, its = self.target_from_source, other.target_from_source
         turn_rad = Rotation.from_matrix(mine[:3, :3] @ its[:3, :3].T).as_rotvec()
         return np.concatenate((mine[:3, 3] - its[:3, 3], turn_rad))
-
-
-def _cross_matrix(vector: np.ndarray) -> np.ndarray:
-    x, y, z = vector
-    return np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
